@@ -7,8 +7,9 @@ use std::process::Command;
 fn main() {
     #[expect(clippy::disallowed_methods, reason = "cargo tells a build script everything through its environment")]
     let var = |name: &str| std::env::var(name).unwrap_or_default();
-    // Where it is built now, which may be elsewhere than where this script was.
-    let source = Path::new(&var("CARGO_MANIFEST_DIR")).join("../workload/src");
+    // Where it is built now, which may be elsewhere than where this script was. A link here, files in a published package.
+    let source = Path::new(&var("CARGO_MANIFEST_DIR")).join("workload");
+    let source = source.canonicalize().unwrap_or(source);
     println!("cargo:rerun-if-changed={}", source.display());
     println!("cargo:rerun-if-changed=build.rs");
     let (rustc, target) = (var("RUSTC"), var("TARGET"));

@@ -2,9 +2,10 @@
 //! is live instead of being told.
 
 use async_trait::async_trait;
+use pilothouse::steps::{AdoptStep, On, StepKind, StepSpec, built_in};
 use pilothouse::{
-    AdoptStep, ChartInfo, ChartRef, Context, HelmAction, HelmChart, Namespace, ObjectRef, On, Payload, PayloadKey,
-    Phase, PhaseError, ReleaseRun, SetValue, Step, StepKind, StepSpec, built_in, defaults,
+    ChartInfo, ChartRef, Context, HelmAction, HelmChart, Namespace, ObjectRef, Payload, PayloadKey, Phase, PhaseError,
+    ReleaseRun, SetValue, Step, defaults,
 };
 use std::sync::Arc;
 
@@ -26,7 +27,7 @@ impl AwsVpcCni {
                 create_namespace: false,
                 chart,
                 action,
-                values: vec![SetValue::from_payload("originalMatchLabels", "original-selector")],
+                values: vec![SetValue::from_payload("originalMatchLabels", ORIGINAL_SELECTOR)],
                 ..ChartInfo::default()
             },
         }

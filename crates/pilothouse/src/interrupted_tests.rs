@@ -1,11 +1,11 @@
 //! What a killed helm 3 or 4 leaves on a real control plane, and what heals it.
 
-use crate::HelmDriver;
 use crate::actions;
 use crate::actions::Healed;
 use crate::actions::unlock_release;
 use crate::context::EarlierHelm;
 use crate::context::Gone;
+use crate::helm::HelmDriver;
 use crate::observe;
 use crate::observe::Known;
 use crate::test_world::{RUN, World, begun, over, plane, say_yes};

@@ -2,10 +2,40 @@
 //! `check_prerequisites`, `pre_exec`, `exec`, `on_deploy_failure`, `post_exec`, `validate`.
 //!
 //! A chart is a [`ChartInfo`] and an implementation of [`HelmChart`], whose every method but one has a useful default.
-//! [`run`] carries several through their lifecycles and tells everything as [`Event`]s; [`plan`] tells before what it would
+//! [`run`] carries several through their lifecycles and tells everything as [`Event`]s; [`plan()`] tells before what it would
 //! do.
 //!
-//! The library never prints, reads the environment, or installs signal handlers: what it needs is in [`SessionConfig`].
+//! ```no_run
+//! use pilothouse::{ChartInfo, ChartRef, HelmChart, Session};
+//!
+//! struct Podinfo(ChartInfo);
+//!
+//! impl HelmChart for Podinfo {
+//!     fn chart_info(&self) -> &ChartInfo {
+//!         &self.0
+//!     }
+//! }
+//!
+//! #[tokio::main]
+//! async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     let podinfo = Podinfo(ChartInfo {
+//!         name: "podinfo".into(),
+//!         namespace: "web".into(),
+//!         chart: ChartRef::repo("https://stefanprodan.github.io/podinfo", "podinfo").version("~6.9"),
+//!         ..ChartInfo::default()
+//!     });
+//!     let session = Session::from_environment().await?;
+//!     session.stack("shop").chart(podinfo).apply().await?.into_result()?;
+//!     Ok(())
+//! }
+//! ```
+//!
+//! At the top stands what most programs name. The rest is in modules: what steps and checks are made of ([`steps`], [`checks`]), what a
+//! plan and a run tell ([`mod@plan`], [`events`]), why something does not work ([`diagnosis`]), what runs leave behind ([`state`]), stacks as
+//! data ([`stack`]), a copy of a cluster to try a run on ([`rehearsal`]), and the clients of the cluster and of helm ([`kubernetes`],
+//! [`helm`]).
+//!
+//! The library never prints or installs signal handlers, and reads the environment in [`Environment::of_process`] alone.
 
 mod actions;
 mod context;
@@ -22,12 +52,12 @@ mod kept_digest;
 mod lifecycle;
 mod observe;
 mod phases;
-mod plan;
+pub mod plan;
 mod preflight;
 mod render;
 mod run;
 mod span;
-mod steps;
+pub mod steps;
 #[cfg(test)]
 mod test_world;
 mod text;
@@ -51,70 +81,106 @@ pub mod helpers {
     pub use crate::preflight::unowned;
 }
 
-pub use context::Context;
-pub use context::Foresight;
-pub use context::Outcome;
-pub use context::ReleaseRun;
-pub use context::Session;
-pub use context::SessionConfig;
-pub use context::Step;
-pub use context::StepAnswer;
-pub use context::StepDescription;
-pub use context::Target;
-pub use context::{ByHook, Compared};
-pub use copy::ClusterCopy;
-pub use copy::CopyError;
-pub use copy::LoadedCopy;
-pub use copy::copy;
-pub use copy::same_minor;
-pub use diagnose::Diagnosis;
-pub use diagnose::Health;
-pub use diagnose::diagnose;
+/// What checks are made of, and what they tell.
+pub mod checks {
+    pub use pilothouse_core::{
+        AssertCheck, AssertOf, CheckComparison, CheckKind, CheckReport, CheckStep, CheckTerms, CheckVerdict, Endpoint,
+        Evidence, ExecCheck, Header, HeaderValue, HelmTestCheck, HttpCheck, HttpExpect, JobCheck, JobSource, PortRef,
+        PrometheusCheck, Quantity, StatusPattern, TcpCheck, TlsTrust,
+    };
+}
+
+/// Why something does not work, and how releases stand.
+pub mod diagnosis {
+    pub use crate::diagnose::{Diagnosis, Health, diagnose};
+    pub use crate::observe::{Drifted, DriftedObject, ReleaseStatus, drifted_objects, statuses};
+    pub use pilothouse_core::{CauseClass, Certainty};
+}
+
+/// What a run tells while it goes on, and what that adds up to.
+pub mod events {
+    pub use pilothouse_core::{
+        CleanText, Ended, HelmCommand, HelmProgress, Note, PhasePart, PhaseProgress, PhaseState, PlannedRelease,
+        ReleaseEnding, ReleaseProgress, ReleaseStanding, ReleaseWay, RunProgress, StepProgress, StopReason,
+    };
+}
+
+/// The client of helm, and what Helm keeps of a release.
+pub mod helm {
+    pub use pilothouse_core::{ConstraintError, HelmDriver, ReleaseHistory, RevisionMeta, RevisionStatus};
+    pub use pilothouse_helm::{
+        ChartError, DecodeError, GetRequest, Helm, HelmClient, HelmConfig, HelmError, HelmText, HelmVersion,
+        HistoryEntry, Kind, Metadata, PullRequest, RollbackRequest, TemplateRequest, TestRequest, UninstallRequest,
+        UpgradeRequest, Values, ValuesDocument, ValuesError, VersionError, YamlError,
+    };
+}
+
+/// The client of a cluster, and how its objects are judged.
+pub mod kubernetes {
+    pub use crate::context::Target;
+    pub use kube::Client;
+    pub use pilothouse_core::{AdoptionConsent, AdoptionVerdict, NotAdopted};
+    pub use pilothouse_core::{
+        ClusterContext, ClusterPin, ObjectStatus, Otherwise, Ownership, OwnershipCounts, Readiness, ReadinessRule,
+    };
+    pub use pilothouse_expression::ExpressionError;
+    pub use pilothouse_health::{RuleError, Rules, Verdict};
+    pub use pilothouse_kube::{
+        AdoptError, Adoption, ApplyOptions, ByteStream, Change, Cluster, ClusterAccess, ClusterClient, ClusterError,
+        Conflict, ConnectError, ConnectOptions, Credentials, Detail, Discovery, Ended, ExecOutput, ExecQuery, Family,
+        Following, ListQuery, LogQuery, NotPinned, NotReady, ObjectError, PodConnection, PodPort, Precondition,
+        Propagation, Proxies, Resource, ServerVersion, Snapshot, StoredRevision, Tracker, UpdateOptions,
+    };
+}
+
+/// A copy of a cluster, to try a run on.
+pub mod rehearsal {
+    pub use crate::copy::{ClusterCopy, CopyError, LoadedCopy, copy, same_minor};
+    pub use pilothouse_core::{Adopted, Refusal, Rehearsal, Untold};
+}
+
+/// Stacks as data, as a stack file has them.
+pub mod stack {
+    pub use crate::phases::DeclaredChart;
+    pub use pilothouse_core::{GraphProblem, NeedPlace, ReleaseSpec, Stack};
+}
+
+/// What runs leave behind: the lock, the journal, and what the next run makes of them.
+pub mod state {
+    pub use crate::context::StepAnswer;
+    pub use crate::journal::{
+        History, HistoryOf, JournalError, PlaceError, RunDetails, RunSummary, StateKey, history, run_details,
+    };
+    pub use crate::run::{Answer, Resume, StateConfig, StateMove, StateMoveError, StateMoved, move_state};
+    pub use pilothouse_core::{DigestKey, Holder};
+    pub use pilothouse_kube::LockError;
+}
+
+/// A cluster and a helm in memory, of which every call can be made to fail: a session over them tests a chart without a control plane.
+#[cfg(feature = "testing")]
+pub mod testing {
+    pub use pilothouse_testing::{Disturbance, Failures, FakeCluster, FakeHelm, record_secret, release_secret};
+}
+
+pub use context::{Context, Foresight, Outcome, ReleaseRun, Session, SessionConfig, Step, StepDescription};
 pub use environment::{Environment, EnvironmentError};
 pub use error::PhaseError;
 pub use front::{ChartStack, DeployError, Running, SessionBuilder, SessionError, deploy};
-pub use journal::History;
-pub use journal::HistoryOf;
-pub use journal::RunDetails;
-pub use journal::history;
-pub use journal::run_details;
-pub use journal::{JournalError, PlaceError, RunSummary, StateKey};
-pub use observe::Drifted;
-pub use observe::DriftedObject;
-pub use observe::ReleaseStatus;
-pub use observe::compare;
-pub use observe::decision;
-pub use observe::drifted_objects;
-pub use observe::statuses;
-pub use observe::{Comparison, Uninstalled, WriteMethod};
-pub use phases::DeclaredChart;
-pub use phases::HelmChart;
-pub use phases::defaults;
-pub use plan::{EarlierRuns, plan};
-pub use run::Answer;
-pub use run::Offline;
-pub use run::Resume;
-pub use run::RunConfig;
-pub use run::RunError;
-pub use run::StateConfig;
-pub use run::default_concurrency;
-pub use run::run;
-pub use run::validate;
-pub use run::{StateMove, StateMoveError, StateMoved, move_state};
-pub use steps::built_in;
+pub use phases::{HelmChart, defaults};
+pub use plan::plan;
+pub use run::{Offline, RunConfig, RunError, default_concurrency, run, validate};
 
 pub use pilothouse_core::{
-    AdoptStep, AdoptionUndo, ApplyStep, AssertCheck, AssertOf, BeforeDestructive, Change, ChartInfo, ChartRef,
-    ChartSource, CheckComparison, CheckKind, CheckReport, CheckStep, CheckTerms, CheckVerdict, Class, CommandStep,
-    CrdPolicy, Decision, DeleteStep, DigestKey, DriftIgnore, DriftPolicy, Effect, EffectKind, Endpoint, Event,
-    EventKind, ExecCheck, Failure, FailurePolicy, FieldChange, FilePath, Finding, GraphProblem, Header, HeaderValue,
-    HelmAction, HelmTestCheck, Holder, HttpCheck, HttpExpect, JobCheck, JobSource, Namespace, Need, NotAdopted,
-    ObjectChange, ObjectRef, ObjectStatus, On, OnFailure, OnReleaseFailure, Ownership, OwnershipCounts, Payload,
-    PayloadKey, Phase, Plan, PlannedAction, PlannedHook, PlannedObject, PlannedStep, PortRef, PrometheusCheck,
-    Quantity, Records, Redactor, ReinstallReason, ReleaseKey, ReleaseOutcome, ReleasePlan, ReleaseSpec, ReleaseState,
-    Remaining, Remedy, RestartStep, RunId, RunKind, RunOutcome, RunVerdict, SetPolicy, SetValue, Stack, StatusPattern,
-    StepKind, StepSpec, StopReason, TcpCheck, TlsTrust, Until, ValueSource, WaitFor, WaitStep, YamlFile,
+    BeforeDestructive, Cause, ChartInfo, ChartRef, ChartSource, Class, ConsentTo, CrdPolicy, DriftIgnore, DriftPolicy,
+    Event, EventKind, FailFast, Failure, FailurePolicy, FilePath, Finding, HelmAction, InvalidName, Namespace, Need,
+    NextStep, ObjectRef, OnFailure, OnReleaseFailure, Payload, PayloadError, PayloadKey, Phase, Plan, Redactor,
+    ReleaseKey, ReleaseOutcome, Remedy, RunFailed, RunId, RunKind, RunOutcome, RunVerdict, Sensitive, SetPolicy,
+    SetValue, Until, ValueSource, YamlFile, code,
 };
-pub use pilothouse_health::Rules;
-pub use pilothouse_helm::{Helm, HelmClient, HelmConfig};
-pub use pilothouse_kube::{Cluster, ClusterClient, ConnectOptions, HelmDriver};
+
+/// What overriding a phase or writing a step needs, so that no other crate has to be named.
+pub use async_trait::async_trait;
+/// Versions of charts.
+pub use semver::Version;
+/// What ends a run.
+pub use tokio_util::sync::CancellationToken;

@@ -3,7 +3,8 @@
 use crate::actions::Intents;
 use crate::context::Message;
 use crate::error::PhaseError;
-use crate::{ChartInfo, Context, HelmDriver, Redactor, ReleaseRun, Session, SessionConfig};
+use crate::helm::HelmDriver;
+use crate::{ChartInfo, Context, Redactor, ReleaseRun, Session, SessionConfig};
 use pilothouse_core::{EventKind, HelmCommand, HelmProgress, ReleaseKey, RevisionStatus, RunId};
 use pilothouse_health::Rules;
 use pilothouse_helm::HelmClient;

@@ -2,6 +2,7 @@
 #![expect(clippy::print_stdout, reason = "it tells a person what came out")]
 
 mod architecture;
+mod public_api;
 mod report;
 mod tests;
 
@@ -18,6 +19,12 @@ enum Task {
     Daily,
     /// Run every test, also those that are left out every day, and print their times
     Full,
+    /// Write the public names of the library to docs/public-api.txt
+    PublicApi {
+        /// Only tell whether they are those of the file
+        #[arg(long)]
+        check: bool,
+    },
 }
 
 fn main() -> ExitCode {
@@ -26,6 +33,8 @@ fn main() -> ExitCode {
         Task::Architecture => architecture::run(),
         Task::Daily => run_tests(tests::Chosen::Daily),
         Task::Full => run_tests(tests::Chosen::All),
+        Task::PublicApi { check: false } => public_api::run(public_api::Wish::Write),
+        Task::PublicApi { check: true } => public_api::run(public_api::Wish::Compare),
     };
     match ran {
         Ok(true) => ExitCode::SUCCESS,

@@ -13,7 +13,8 @@ use crate::terminal::console::console_size;
 use crate::terminal::exit::{CommandError, Exit};
 use crate::terminal::interrupt::Stages;
 use crate::terminal::printer;
-use pilothouse::{HelmChart, Resume, Session};
+use pilothouse::state::Resume;
+use pilothouse::{HelmChart, Session};
 use pilothouse_core::{Plan, RunKind, Stack};
 use std::sync::Arc;
 

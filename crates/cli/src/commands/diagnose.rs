@@ -9,7 +9,8 @@ use crate::terminal::args;
 use crate::terminal::exit::{CommandError, Exit};
 use crate::terminal::interrupt::Stages;
 use crate::terminal::printer;
-use pilothouse::{Health, Session};
+use pilothouse::Session;
+use pilothouse::diagnosis::Health;
 use pilothouse_config::Unset;
 use pilothouse_core::{ChartInfo, ClusterPin, HelmAction, Namespace, OnReleaseFailure, ReleaseSpec, SetPolicy, Stack};
 use serde_json::json;
@@ -37,7 +38,7 @@ pub(crate) async fn diagnose(settings: &Settings, args: args::Diagnose, stages: 
     let infos = stack.releases.iter().map(|release| &release.info);
     let infos: Vec<ChartInfo> = infos.filter(|info| info.action == HelmAction::Deploy).cloned().collect();
     let diagnoses = tokio::select! {
-        diagnoses = pilothouse::diagnose(&session, &infos) => diagnoses,
+        diagnoses = pilothouse::diagnosis::diagnose(&session, &infos) => diagnoses,
         () = stages.drain.cancelled() => return Err(CommandError::new(Exit::Interrupted, "interrupted")),
     };
     let exit = diagnoses.iter().map(|one| exit(one.state)).max_by_key(|exit| weight(*exit)).unwrap_or(Exit::Done);

@@ -10,7 +10,9 @@ use crate::terminal::args::{self, PlanFormat};
 use crate::terminal::exit::{CommandError, Exit};
 use crate::terminal::interrupt::Stages;
 use crate::terminal::printer;
-use pilothouse::{EarlierRuns, HelmChart, HistoryOf, Session};
+use pilothouse::plan::EarlierRuns;
+use pilothouse::state::HistoryOf;
+use pilothouse::{HelmChart, Session};
 use pilothouse_core::{Plan, RunId, RunKind, Stack};
 use std::sync::Arc;
 

@@ -6,7 +6,7 @@ use crate::terminal::args::{self, Output};
 use crate::terminal::exit::{CommandError, Exit};
 use crate::terminal::printer::{self, BAD, FAINT, GOOD, WARN, paint};
 use jiff::Timestamp;
-use pilothouse::Rules;
+use pilothouse::kubernetes::Rules;
 use pilothouse_config::Unset;
 use pilothouse_core::Readiness;
 use pilothouse_health::Verdict;

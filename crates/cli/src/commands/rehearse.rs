@@ -12,7 +12,9 @@ use crate::terminal::args::{self, NodeKind, PlaneName, PlaneUp, RunFlags};
 use crate::terminal::exit::{CommandError, Exit};
 use crate::terminal::interrupt::Stages;
 use crate::terminal::printer::{self, FAINT, paint};
-use pilothouse::{ClusterCopy, Offline, Resume, same_minor};
+use pilothouse::Offline;
+use pilothouse::rehearsal::{ClusterCopy, same_minor};
+use pilothouse::state::Resume;
 use pilothouse_core::{HelmAction, Rehearsal, RunKind, Stack};
 use pilothouse_kube::ConnectOptions;
 use pilothouse_plane::provision::Tool;
@@ -108,7 +110,7 @@ async fn copied(
     let reading = plane::Starting::new(settings, "reading the cluster");
     let charts = run::charts(stack, RunKind::Apply);
     let copy = tokio::select! {
-        copy = pilothouse::copy(&charts, &session) => copy,
+        copy = pilothouse::rehearsal::copy(&charts, &session) => copy,
         () = stages.drain.cancelled() => return Err(CommandError::new(Exit::Interrupted, "interrupted")),
     };
     let copy = copy.map_err(|error| {

@@ -13,7 +13,7 @@ use crate::terminal::exit::{CommandError, Exit};
 use crate::terminal::interrupt::Stages;
 use crate::terminal::printer;
 use crate::terminal::text::word;
-use pilothouse::Resume;
+use pilothouse::state::Resume;
 use pilothouse_core::{ReleaseKey, RunProgress, Stack, code};
 use std::path::Path;
 

@@ -9,7 +9,7 @@ use crate::terminal::exit::{CommandError, Exit};
 use crate::terminal::hints;
 use crate::terminal::interrupt::Stages;
 use crate::terminal::printer;
-use pilothouse::{StateMove, StateMoveError, StateMoved, move_state};
+use pilothouse::state::{StateMove, StateMoveError, StateMoved, move_state};
 use pilothouse_config::Unset;
 use pilothouse_core::RunId;
 use serde_json::json;
@@ -66,14 +66,14 @@ fn failed(error: &StateMoveError, stack: &str, command: &str) -> CommandError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use pilothouse::PlaceError;
+    use pilothouse::state::PlaceError;
 
     #[test]
     fn every_error_has_a_hint() {
         let errors = [
             StateMoveError::Nothing { namespaces: vec!["default".to_owned()] },
             StateMoveError::KeyMissing,
-            StateMoveError::Run(pilothouse::JournalError::from(PlaceError::Restless).into()),
+            StateMoveError::Run(pilothouse::state::JournalError::from(PlaceError::Restless).into()),
         ];
         for error in errors {
             assert!(failed(&error, "shop", "pilothouse state move").hint.is_some(), "{error}");

@@ -8,7 +8,8 @@ use crate::terminal::args;
 use crate::terminal::exit::{CommandError, Exit};
 use crate::terminal::interrupt::Stages;
 use crate::terminal::printer::{self, BAD, FAINT, GOOD, STRONG, WARN, paint};
-use pilothouse::{ChartInfo, ReleaseStatus, statuses as release_statuses};
+use pilothouse::ChartInfo;
+use pilothouse::diagnosis::{ReleaseStatus, statuses as release_statuses};
 use pilothouse_config::Unset;
 use serde_json::json;
 

@@ -3,7 +3,7 @@
 use crate::commands::run::{answer, line_of_answer};
 use crate::input::settings::Settings;
 use crate::terminal::printer::{self, STRONG, paint};
-use pilothouse::Answer;
+use pilothouse::state::Answer;
 use pilothouse_core::{Finding, ReleaseOutcome, RunOutcome, code};
 use tokio_util::sync::CancellationToken;
 
@@ -46,7 +46,7 @@ fn open(outcome: &RunOutcome) -> Vec<&Finding> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use pilothouse::StepAnswer;
+    use pilothouse::state::StepAnswer;
     use pilothouse_core::{Class, Phase, ReleaseKey};
 
     #[test]

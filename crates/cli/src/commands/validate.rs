@@ -9,7 +9,7 @@ use crate::report::{self, Afterwards};
 use crate::terminal::args;
 use crate::terminal::exit::{CommandError, Exit};
 use crate::terminal::interrupt::Stages;
-use pilothouse::Resume;
+use pilothouse::state::Resume;
 use pilothouse_core::{Event, RunKind};
 use std::path::Path;
 

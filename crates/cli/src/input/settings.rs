@@ -2,7 +2,8 @@
 
 use crate::terminal::args::{Color, Connection, Global, Output};
 use crate::terminal::exit::{CommandError, Exit};
-use pilothouse::{Environment, StateKey};
+use pilothouse::Environment;
+use pilothouse::state::StateKey;
 use pilothouse_core::{ClusterPin, Sensitive};
 use pilothouse_kube::ConnectOptions;
 use pilothouse_plane::provision::ProvisionConfig;

@@ -3,7 +3,7 @@
 use crate::input::settings::Settings;
 use crate::terminal::exit::{CommandError, Exit};
 use crate::terminal::printer;
-use pilothouse::Rules;
+use pilothouse::kubernetes::Rules;
 use pilothouse_config::{Loaded, Unset};
 use pilothouse_core::{ConsentTo, Stack};
 use pilothouse_process::{Named, read_input, read_text};

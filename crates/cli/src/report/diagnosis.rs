@@ -4,7 +4,7 @@ use crate::report::causes::{self, ToldCause, codes};
 use crate::report::outcome::indented;
 use crate::terminal::printer::{BAD, FAINT, GOOD, STRONG, WARN, paint};
 use anstyle::Style;
-use pilothouse::{Diagnosis, Health};
+use pilothouse::diagnosis::{Diagnosis, Health};
 
 /// The lines of a diagnosis. With a width, what is told of causes is broken to fit.
 pub(crate) fn lines(diagnoses: &[Diagnosis], told: &[ToldCause], width: Option<usize>) -> Vec<String> {

@@ -7,7 +7,7 @@ use crate::terminal::printer::{BAD, FAINT, GOOD, STRONG, WARN, paint};
 use crate::terminal::text::{duration, next_attempt};
 use anstyle::Style;
 use jiff::Timestamp;
-use pilothouse::{RunDetails, RunSummary};
+use pilothouse::state::{RunDetails, RunSummary};
 use pilothouse_core::{
     Ended, Event, EventKind, Note, PhaseProgress, ReleaseKey, ReleaseOutcome, ReleaseProgress, ReleaseWay, RunVerdict,
 };

@@ -1,7 +1,8 @@
 //! What to do about a finding. The library says what is wrong; what to do next is the program's to say.
 
 use crate::terminal::exit::{CommandError, Exit};
-use pilothouse::{JournalError, PlaceError, RunError};
+use pilothouse::RunError;
+use pilothouse::state::{JournalError, PlaceError};
 use pilothouse_core::{Class, Finding, code};
 
 /// A line that helps with a finding, if there is one.

@@ -3,6 +3,7 @@
 use super::drift::{DriftIgnore, DriftPolicy};
 use super::failure_policy::OnFailure;
 use super::need::Need;
+use super::payload::PayloadKey;
 use crate::ids::{InvalidName, ObjectRef, ReleaseKey};
 use crate::text::Sensitive;
 use semver::Version;
@@ -11,11 +12,12 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
 
-/// Everything that says what one release of a chart is to be. `Default` gives sensible values, so a chart is one
-/// literal:
+/// Everything that says what one release of a chart is to be. `Default` gives sensible values, so a chart is one literal. It
+/// ends in `..Default::default()`, since fields are added with new versions:
 ///
 /// ```
-/// use pilothouse_core::{ChartInfo, ChartRef, Namespace};
+/// # use pilothouse_core as pilothouse;
+/// use pilothouse::{ChartInfo, ChartRef, Namespace};
 ///
 /// let podinfo = ChartInfo {
 ///     name: "podinfo".to_owned(),
@@ -25,6 +27,10 @@ use std::path::PathBuf;
 /// };
 /// assert_eq!(podinfo.timeout_in_seconds, 600);
 /// ```
+///
+/// There is no `atomic`: Helm's destroys the evidence of what failed. [`on_failure`](Self::on_failure) says what becomes of a failed
+/// deploy once that is collected; `OnFailure { install: Remedy::Uninstall.into(), upgrade: Remedy::Rollback.into() }` does what `atomic`
+/// did.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ChartInfo {
     /// The Helm release name: at most 53 characters, a DNS-1123 subdomain.
@@ -387,8 +393,8 @@ impl SetValue {
     }
 
     /// What an earlier phase put into the payload under `payload_key`.
-    pub fn from_payload(key: impl Into<String>, payload_key: impl Into<String>) -> Self {
-        Self { key: key.into(), value: ValueSource::Payload(payload_key.into()) }
+    pub fn from_payload<T>(key: impl Into<String>, payload_key: PayloadKey<T>) -> Self {
+        Self { key: key.into(), value: ValueSource::Payload(payload_key.name().to_owned()) }
     }
 }
 

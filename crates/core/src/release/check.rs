@@ -16,6 +16,13 @@ pub struct CheckStep {
     pub kind: CheckKind,
 }
 
+impl CheckStep {
+    /// A check that is content once what it looks at is as wanted, within a minute.
+    pub fn new(kind: CheckKind) -> Self {
+        Self { terms: CheckTerms::default(), kind }
+    }
+}
+
 /// How a check is judged. It is tried again and again until it is content, or its time is up.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CheckTerms {
@@ -151,6 +158,19 @@ pub struct Header {
     pub value: HeaderValue,
 }
 
+impl Header {
+    /// Its value, if that must not be shown, and the last word of it: an answer may quote it without `Bearer`.
+    pub fn secrets(&self) -> Vec<&str> {
+        match &self.value {
+            HeaderValue::Sensitive(value) => {
+                let value = value.expose();
+                value.split_whitespace().last().into_iter().chain([value.as_str()]).collect()
+            }
+            HeaderValue::Plain(_) | HeaderValue::File { .. } => Vec::new(),
+        }
+    }
+}
+
 /// The value of a header.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum HeaderValue {
@@ -195,6 +215,21 @@ pub struct HttpCheck {
     pub body: Option<String>,
     /// What must come back.
     pub expect: HttpExpect,
+}
+
+impl HttpCheck {
+    /// A GET that must be answered with a status from 200 to 299.
+    pub fn get(endpoint: Endpoint, path: impl Into<String>) -> Self {
+        Self {
+            endpoint,
+            tls: None,
+            path: path.into(),
+            method: "GET".to_owned(),
+            headers: Vec::new(),
+            body: None,
+            expect: HttpExpect::default(),
+        }
+    }
 }
 
 /// What must come back.

@@ -8,7 +8,8 @@ use std::time::Duration;
 /// destroys the evidence.
 ///
 /// ```
-/// use pilothouse_core::{FailurePolicy, OnFailure, Remedy};
+/// # use pilothouse_core as pilothouse;
+/// use pilothouse::{FailurePolicy, OnFailure, Remedy};
 ///
 /// // The same for both: a failed upgrade is rolled back, a failed first install has nothing to go back to.
 /// let both = OnFailure::from(Remedy::Rollback);

@@ -1,7 +1,7 @@
 //! What the stack file can ask for inside a phase.
 
 use super::chart_info::HelmAction;
-use super::check::{CheckKind, CheckStep};
+use super::check::{CheckKind, CheckStep, Header, HttpCheck, PrometheusCheck};
 use super::file_path::FilePath;
 use crate::ids::ObjectRef;
 use crate::text::{hide_arguments, secrets_given};
@@ -22,6 +22,13 @@ pub struct StepSpec {
     pub every_run: bool,
     /// What it does.
     pub kind: StepKind,
+}
+
+impl StepSpec {
+    /// A step of a deploy, without a name of its own, that runs when something is to be done.
+    pub fn new(kind: StepKind) -> Self {
+        Self { name: None, on: On::default(), point_of_no_return: false, every_run: false, kind }
+    }
 }
 
 /// For which action a step runs.
@@ -72,6 +79,9 @@ impl StepKind {
             Self::Command(command) => command.secrets(),
             Self::Check(check) => match &check.kind {
                 CheckKind::Exec(exec) => exec.secrets(),
+                CheckKind::Http(HttpCheck { headers, .. }) | CheckKind::Prometheus(PrometheusCheck { headers, .. }) => {
+                    headers.iter().flat_map(Header::secrets).collect()
+                }
                 _ => Vec::new(),
             },
             _ => Vec::new(),

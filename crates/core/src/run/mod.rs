@@ -9,7 +9,6 @@ mod finding;
 mod fold;
 mod holder;
 mod outcome;
-mod payload;
 mod plan;
 mod progress;
 #[cfg(test)]
@@ -25,7 +24,6 @@ pub use event::{Event, EventKind, Note, PlannedRelease};
 pub use finding::{Class, Finding, code};
 pub use holder::Holder;
 pub use outcome::{Failure, NextStep, ReleaseOutcome, RunFailed, RunOutcome, RunVerdict, StopReason};
-pub use payload::{Payload, PayloadError, PayloadKey};
 pub use plan::{
     PLAN_FORMAT, Plan, PlanCounts, PlannedAction, PlannedHook, PlannedObject, PlannedRendering, PlannedStep,
     ReleasePlan, SameObject, SeenObject,

@@ -195,9 +195,11 @@ fn auto(text: &str) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use pilothouse_core::{SetValue, YamlFile};
+    use pilothouse_core::{PayloadKey, SetValue, YamlFile};
     use rstest::rstest;
     use serde_json::json;
+
+    const SUM: PayloadKey<serde_json::Value> = PayloadKey::new("sum");
 
     #[rstest]
     #[case("true", json!(true))]
@@ -230,7 +232,7 @@ mod tests {
             values: vec![
                 SetValue::auto("image.tag", "123"),
                 SetValue::string("image.digest", "123"),
-                SetValue::from_payload("sum", "sum"),
+                SetValue::from_payload("sum", SUM),
                 SetValue::sensitive("db.password", "hunter22"),
                 SetValue::auto("gone", "null"),
             ],
@@ -274,7 +276,7 @@ mod tests {
     #[rstest]
     #[case(vec![SetValue::auto("a..b", "1")], "value `a..b` cannot be set: a part of it is empty")]
     #[case(vec![SetValue::auto("a[1]", "1")], "`a` has [1], but not [0]: a list is set as a whole")]
-    #[case(vec![SetValue::from_payload("a", "sum")], "value `a` is to come from payload entry `sum`, which no earlier phase has set")]
+    #[case(vec![SetValue::from_payload("a", SUM)], "value `a` is to come from payload entry `sum`, which no earlier phase has set")]
     fn what_is_wrong_is_said(#[case] values: Vec<SetValue>, #[case] expected: &str) {
         let info = ChartInfo { values, ..ChartInfo::default() };
         assert_eq!(Values::of(&info, &Payload::default()).unwrap_err().to_string(), expected);

@@ -1,7 +1,7 @@
 //! Whole numbers, in every form in which values are given, as templates of both real helms print them.
 
 use crate::support::{LIMIT, chart, helm, key, never, program};
-use pilothouse_core::{ChartInfo, Payload, SetValue, YamlFile};
+use pilothouse_core::{ChartInfo, Payload, PayloadKey, SetValue, ValueSource, YamlFile};
 use pilothouse_helm::{HelmClient, TemplateRequest, Values, split_manifests};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
@@ -9,6 +9,8 @@ use proptest::test_runner::TestRunner;
 use rstest::rstest;
 use serde_json::{Map, Value, json};
 use std::path::Path;
+
+const SUM: PayloadKey<Value> = PayloadKey::new("sum");
 
 /// What the templates saw: each number as it is printed, and what kind of value it is.
 type Seen = Map<String, Value>;
@@ -82,7 +84,10 @@ async fn a_number_arrives_with_its_digits(#[values(3, 4)] major: u64) {
     let in_yaml: String = numbers.iter().enumerate().map(|(n, number)| format!("  k{n}: {number}\n")).collect();
     let forms = [
         ("a setting", set(&|n, number| SetValue::json(format!("all.k{n}"), number))),
-        ("a payload entry", set(&|n, number| SetValue::from_payload(format!("all.k{n}"), number.to_string()))),
+        (
+            "a payload entry",
+            set(&|n, number| SetValue { key: format!("all.k{n}"), value: ValueSource::Payload(number.to_string()) }),
+        ),
         ("a mapping", ChartInfo { values: vec![SetValue::json("all", all.clone())], ..ChartInfo::default() }),
         ("a document in JSON", document(json!({"all": all}).to_string())),
         ("a document in YAML", document(format!("# values\nall:\n{in_yaml}"))),
@@ -180,7 +185,7 @@ fn what_cannot_be_given_whole_is_refused() {
     let cases = [
         (set(SetValue::json("all.n", u64::MAX)), "the number at `all.n` would lose digits: give it as text"),
         (set(SetValue::json("all", json!([{"n": u64::MAX}]))), "`all[0].n`"),
-        (set(SetValue::from_payload("all", "sum")), "`all.n`"),
+        (set(SetValue::from_payload("all", SUM)), "`all.n`"),
         (set(SetValue::json("all.password", (1_i64 << 53) + 1)), "`all.password`"),
         (set(SetValue::auto("all.password", "9007199254740993")), "`all.password`"),
         (document("a: 1\nn: 9223372036854775808\n"), "the values `inline` cannot be given: line 2: a whole number"),

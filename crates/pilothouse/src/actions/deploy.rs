@@ -194,8 +194,8 @@ async fn restart_if_asked(ctx: &Context, change: &Change, newest: Option<Revisio
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::HelmDriver;
     use crate::context::Rendering;
+    use crate::helm::HelmDriver;
     use crate::test_world;
     use pilothouse_core::Stays;
     use pilothouse_kube::ClusterError;

@@ -259,7 +259,7 @@ pub async fn restart(ctx: &Context, objects: &[ObjectRef]) -> Result<(), PhaseEr
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::HelmDriver;
+    use crate::helm::HelmDriver;
     use crate::test_world::fake;
     use pilothouse_testkit::FakeCluster;
     use std::sync::Arc;

@@ -1,5 +1,5 @@
 use super::*;
-use crate::HelmDriver;
+use crate::helm::HelmDriver;
 use crate::preflight::NEVER;
 use crate::preflight::left_alone;
 use crate::test_world;

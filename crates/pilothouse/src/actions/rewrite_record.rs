@@ -43,9 +43,10 @@ pub(super) async fn rewrite_record(ctx: &Context, rewriting: Option<&Rewriting>)
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ObjectRef;
     use crate::actions::uninstall;
+    use crate::helm::HelmDriver;
     use crate::test_world::{over, release, say_yes};
-    use crate::{HelmDriver, ObjectRef};
     use pilothouse_core::{HelmAction, RevisionStatus};
     use pilothouse_helm::decode_release;
     use pilothouse_testkit::{FakeCluster, FakeHelm, release_secret};

@@ -133,7 +133,7 @@ pub(crate) async fn uninstall_as_permitted(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::HelmDriver;
+    use crate::helm::HelmDriver;
     use crate::test_world::{World, fake, release};
     use pilothouse_testkit::FakeCluster;
     use serde_json::json;

@@ -1,6 +1,6 @@
 use super::*;
-use crate::HelmDriver;
 use crate::context::{EarlierHelm, Gone};
+use crate::helm::HelmDriver;
 use crate::observe::pending;
 use crate::test_world;
 use crate::test_world::{OTHER, RUN, World, begun, release, stamped};

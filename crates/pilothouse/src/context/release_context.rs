@@ -43,8 +43,9 @@ impl Context {
         }
     }
 
-    /// Notes what is known of the chart's steps.
+    /// Notes what is known of the chart's steps. What they say is secret is hidden from now on.
     pub(crate) fn see_steps(&mut self, steps: StepsSeen) {
+        steps.secrets.iter().for_each(|secret| self.redactor().add(secret.expose()));
         self.cache.get_mut().wanted = Arc::new(Wanted { steps: Arc::new(steps), ..Wanted::default() });
     }
 

@@ -5,7 +5,7 @@ use crate::context::release_run::ReleaseRun;
 use crate::digest;
 use crate::error::PhaseError;
 use async_trait::async_trait;
-use pilothouse_core::{CheckReport, Finding, ObjectRef, On, Payload, Phase};
+use pilothouse_core::{CheckReport, Finding, ObjectRef, On, Payload, Phase, Sensitive};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -16,6 +16,17 @@ use std::sync::Arc;
 pub trait Step: Send + Sync {
     /// What it is going to do.
     fn describe(&self) -> StepDescription;
+
+    /// What tells this step from one that does something else: everything it is given that [`describe`](Self::describe) does not tell,
+    /// and a number that is raised when its code changes what it does. What an earlier run has done counts only if this is the same. It
+    /// may be of secrets: what is kept of it is put under a key.
+    fn version(&self) -> String;
+
+    /// Text that must never be shown. It is known before anything of the run begins: wherever it would be told, `***` stands instead.
+    /// By default none.
+    fn secrets(&self) -> Vec<Sensitive<String>> {
+        Vec::new()
+    }
 
     /// What is wrong with what the step was given, without a look at the cluster: a file that is missing.
     async fn check_input(&self) -> Vec<Finding> {
@@ -34,11 +45,10 @@ pub trait Step: Send + Sync {
         Vec::new()
     }
 
-    /// SHA-256, in hex, of everything the step is given, wherever it is carried out. What an earlier run has done counts only
-    /// if it is the same. It may be of secrets: what is kept of it is put under a key. By default: of what
-    /// [`describe`](Self::describe) tells.
+    /// SHA-256, in hex, of everything the step is given, wherever it is carried out. By default: of what
+    /// [`describe`](Self::describe) and [`version`](Self::version) tell. Whoever has to read files for it writes it anew.
     async fn digest(&self) -> String {
-        self.describe().digest()
+        self.describe().digest(&self.version())
     }
 
     /// What [`digest`](Self::digest) may have given in the form before: by default, of the text by which Rust shows what
@@ -125,9 +135,9 @@ impl StepDescription {
         Self { text: text.into(), repeatable: true, on: On::Always, ..Self::default() }
     }
 
-    /// The digest of all that it tells. What is added later is left out where it has its default, so that no step seems to
+    /// The digest of all that it tells, and of the step's version. What is added later is left out where it has its default, so that no step seems to
     /// have changed with the version of the program.
-    fn digest(&self) -> String {
+    fn digest(&self, version: &str) -> String {
         let Self {
             text,
             adopts,
@@ -151,7 +161,11 @@ impl StepDescription {
         if *deletes_chart_crds {
             told["deletes_chart_crds"] = json!(true);
         }
-        digest::of_step(&json!({"description": told}))
+        let mut given = json!({"description": told});
+        if !version.is_empty() {
+            given["version"] = json!(version);
+        }
+        digest::of_step(&given)
     }
 }
 

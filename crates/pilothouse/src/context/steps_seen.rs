@@ -1,5 +1,7 @@
 //! What is known of a chart's steps before the run.
 
+use pilothouse_core::Sensitive;
+
 /// What is known of a chart's steps before the run.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct StepsSeen {
@@ -11,4 +13,6 @@ pub(crate) struct StepsSeen {
     pub(crate) every_run: bool,
     /// Whether there are any before `exec`.
     pub(crate) before_exec: bool,
+    /// What must not be shown of what they are given.
+    pub(crate) secrets: Vec<Sensitive<String>>,
 }

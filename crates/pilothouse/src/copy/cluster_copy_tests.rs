@@ -3,8 +3,10 @@
 use super::{ClusterCopy, CopyError, same_minor};
 use crate::actions;
 use crate::copy::read::copy;
+use crate::helm::HelmDriver;
 use crate::observe;
-use crate::{ChartInfo, ChartRef, DeclaredChart, HelmChart, HelmDriver, Redactor, Session, SessionConfig};
+use crate::stack::DeclaredChart;
+use crate::{ChartInfo, ChartRef, HelmChart, Redactor, Session, SessionConfig};
 use pilothouse_core::{
     DEPLOY_RECORD_FORMAT, DeployRecord, InputDigests, Phase, ReleaseKey, ReleaseSpec, RevisionStatus, RunOutcome,
 };

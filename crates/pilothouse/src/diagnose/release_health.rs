@@ -205,7 +205,7 @@ fn health(newest: Option<&RevisionMeta>, unready: &Unready, causes: &[Cause]) ->
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::HelmDriver;
+    use crate::helm::HelmDriver;
     use crate::test_world::{comes_and_goes, fake};
     use pilothouse_core::Certainty;
     use rstest::rstest;

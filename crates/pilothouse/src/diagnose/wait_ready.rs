@@ -325,7 +325,7 @@ async fn found(gathered: Vec<Evidence>) -> Vec<(ObjectRef, Vec<Cause>)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::HelmDriver;
+    use crate::helm::HelmDriver;
     use crate::test_world::fake;
     use pilothouse_testkit::FakeCluster;
     use rstest::rstest;

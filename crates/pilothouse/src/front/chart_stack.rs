@@ -50,7 +50,7 @@ impl Session {
 }
 
 impl ChartStack {
-    /// One chart more. What it needs is deployed before it ([`ChartInfo::needs`](pilothouse_core::ChartInfo::needs)).
+    /// One chart more. What it needs is deployed before it ([`ChartInfo::needs`](crate::ChartInfo::needs)).
     pub fn chart(self, chart: impl HelmChart + 'static) -> Self {
         self.charts([Box::new(chart) as Box<dyn HelmChart>])
     }

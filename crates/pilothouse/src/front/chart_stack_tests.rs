@@ -1,16 +1,22 @@
 //! A stack of charts over a cluster in memory.
 
-use crate::context::{Session, SessionConfig};
+use crate::checks::{CheckKind, CheckStep, Endpoint, Header, HeaderValue, HttpCheck};
+use crate::context::{Context, ReleaseRun, Session, SessionConfig, Step, StepDescription};
 use crate::environment::EnvironmentError;
+use crate::error::PhaseError;
 use crate::phases::HelmChart;
 use crate::run::RunError;
+use crate::steps::{StepKind, StepSpec, built_in};
+use async_trait::async_trait;
 use futures::StreamExt;
-use pilothouse_core::{ChartInfo, ChartRef, EventKind, Namespace, Redactor, RunVerdict};
+use pilothouse_core::{
+    ChartInfo, ChartRef, EventKind, Namespace, Payload, Phase, Redactor, RunVerdict, Sensitive, SetValue,
+};
 use pilothouse_health::Rules;
 use pilothouse_kube::HelmDriver;
 use pilothouse_testkit::{FakeCluster, FakeHelm, fixture_chart};
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
@@ -117,4 +123,91 @@ async fn two_runs_go_on_side_by_side_in_one_process() {
         other.stack("other").chart(web()).without_journal().apply(),
     );
     assert_eq!((one.unwrap().verdict(), other.unwrap().verdict()), (RunVerdict::Done, RunVerdict::Failed));
+}
+
+const OF_A_VALUE: &str = "correct-horse-battery";
+const OF_A_STEP: &str = "staple-of-the-step-7";
+const OF_A_HEADER: &str = "token-of-the-header-9";
+
+/// Everything secret in it says so, and it tells all of it whenever it can.
+struct Talker(ChartInfo);
+
+impl HelmChart for Talker {
+    fn chart_info(&self) -> &ChartInfo {
+        &self.0
+    }
+
+    fn steps(&self, phase: Phase) -> Vec<Arc<dyn Step>> {
+        let header = Header {
+            name: "Authorization".to_owned(),
+            value: HeaderValue::Sensitive(Sensitive::new(format!("Bearer {OF_A_HEADER}"))),
+        };
+        let endpoint = Endpoint::Address { host: "127.0.0.1".to_owned(), port: 1 };
+        let check = HttpCheck { headers: vec![header], ..HttpCheck::get(endpoint, "/") };
+        let check = StepSpec::new(StepKind::Check(Box::new(CheckStep::new(CheckKind::Http(check)))));
+        match phase {
+            Phase::PreExec => vec![Arc::new(Tells)],
+            Phase::PostExec => vec![built_in(&check)],
+            _ => Vec::new(),
+        }
+    }
+}
+
+struct Tells;
+
+#[async_trait]
+impl Step for Tells {
+    fn describe(&self) -> StepDescription {
+        StepDescription::new(format!("log in with {OF_A_STEP}"))
+    }
+
+    fn version(&self) -> String {
+        "1".to_owned()
+    }
+
+    fn secrets(&self) -> Vec<Sensitive<String>> {
+        vec![Sensitive::new(OF_A_STEP.to_owned())]
+    }
+
+    async fn run(&self, ctx: &Context, _: &mut ReleaseRun, _: &mut Payload) -> Result<(), PhaseError> {
+        let all = format!("{OF_A_VALUE} {OF_A_STEP} {OF_A_HEADER}");
+        ctx.say(&all);
+        Err(PhaseError::custom(all))
+    }
+}
+
+/// What is below a folder, all files one after the other.
+fn texts(folder: &Path) -> String {
+    let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let of = |path: PathBuf| if path.is_dir() { texts(&path) } else { std::fs::read_to_string(path).unwrap() };
+    entries.map(of).collect()
+}
+
+#[tokio::test]
+async fn what_says_that_it_is_secret_is_shown_nowhere_though_nobody_has_told_a_redactor() {
+    let home = tempfile::tempdir().unwrap();
+    let (session, _) = session(Some(home.path()));
+    let mut talker = Talker(web().0);
+    talker.0.values.push(SetValue::sensitive("db.password", OF_A_VALUE));
+    let mut told = Vec::new();
+    let outcome = session.stack("shop").chart(talker).apply_telling(|event| told.push(event.clone())).await.unwrap();
+    let events = format!("{told:?}{}", serde_json::to_string(&told).unwrap());
+    let failed = outcome.clone().into_result().unwrap_err();
+    let ended = format!("{outcome:?}{}{failed}{failed:?}", serde_json::to_string(&outcome).unwrap());
+    for (place, text) in [("events", events), ("outcome", ended), ("journal", texts(home.path()))] {
+        assert!(text.contains("*** *** ***"), "{place}: {text}");
+        for secret in [OF_A_VALUE, OF_A_STEP, OF_A_HEADER] {
+            assert!(!text.contains(secret), "{secret} in the {place}: {text}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_plan_shows_no_secret_of_a_step() {
+    let (session, _) = session(None);
+    let charts: Vec<Box<dyn HelmChart>> = vec![Box::new(Talker(web().0))];
+    let plan = crate::plan("shop", &charts, &session, 1, None).await.unwrap();
+    let shown = format!("{plan:?}{}", serde_json::to_string(&plan).unwrap());
+    assert!(shown.contains("log in with ***"), "{shown}");
+    assert!(!shown.contains(OF_A_STEP), "{shown}");
 }

@@ -20,7 +20,7 @@ const CANDIDATES: usize = 5;
 pub struct HistoryOf {
     /// The cluster.
     pub cluster: Arc<dyn ClusterClient>,
-    /// The namespace of the stack's lock and journal, where the stack file says it: see [`StateConfig`](crate::StateConfig).
+    /// The namespace of the stack's lock and journal, where the stack file says it: see [`StateConfig`](crate::state::StateConfig).
     pub state_namespace: Option<String>,
     /// The stack's name.
     pub stack: String,

@@ -85,7 +85,7 @@ fn is_suspect(before: Option<&[AppliedObject]>, now: &AppliedObject) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::HelmDriver;
+    use crate::helm::HelmDriver;
     use crate::observe::fingerprint;
     use crate::test_world::{over, release};
     use pilothouse_core::RevisionStatus;

@@ -86,8 +86,8 @@ async fn looked(ctx: &Context, failed: &RevisionMeta, before: &[AppliedObject]) 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::HelmDriver;
     use crate::actions::store_deploy_record;
+    use crate::helm::HelmDriver;
     use crate::test_world::fake;
     use jiff::Timestamp;
     use pilothouse_core::{DEPLOY_RECORD_FORMAT, DeployRecord, InputDigests, Phase, ReleaseKey};

@@ -276,8 +276,8 @@ fn is_made_for_a_release(namespace: &Value) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::HelmDriver;
     use crate::context::Rendering;
+    use crate::helm::HelmDriver;
     use crate::test_world::{fake, release};
     use pilothouse_core::RevisionStatus::{self, Deployed, Failed, Superseded};
     use pilothouse_testkit::{FakeCluster, release_secret};

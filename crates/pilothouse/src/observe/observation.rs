@@ -314,7 +314,7 @@ fn is_terminating(namespace: &Value) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::HelmDriver;
+    use crate::helm::HelmDriver;
     use crate::observe::decision;
     use crate::test_world::{World, over, release};
     use pilothouse_core::{ChartRef, ReleaseState, RevisionStatus};

@@ -292,7 +292,7 @@ pub(crate) async fn complete_objects(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::HelmDriver;
+    use crate::helm::HelmDriver;
     use crate::observe;
     use crate::test_world::{fake, release};
     use pilothouse_core::{Change, Decision};

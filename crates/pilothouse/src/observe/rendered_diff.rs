@@ -253,7 +253,7 @@ fn split_record(record: &ReleaseRecord) -> [ReleaseRecord; 2] {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::HelmDriver;
+    use crate::helm::HelmDriver;
     use crate::test_world::{fake, release};
     use pilothouse_testkit::{FakeCluster, record_secret};
     use rstest::rstest;

@@ -121,7 +121,7 @@ async fn listed(contexts: &[Context]) -> Result<HashMap<ReleaseKey, (RevisionMet
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::HelmDriver;
+    use crate::helm::HelmDriver;
     use crate::test_world::over;
     use pilothouse_core::Namespace;
     use pilothouse_testkit::{FakeCluster, FakeHelm, release_secret};

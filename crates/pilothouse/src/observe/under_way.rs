@@ -158,7 +158,7 @@ async fn foresee_unlock(ctx: &Context, run: &EarlierRun, seen_first: &RevisionMe
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::HelmDriver;
+    use crate::helm::HelmDriver;
     use crate::test_world::{RUN, begun, fake, release, stamped};
     use pilothouse_core::{Ended, HelmCommand};
     use pilothouse_testkit::{FakeCluster, release_secret};

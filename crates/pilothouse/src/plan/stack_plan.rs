@@ -43,7 +43,7 @@ pub struct EarlierRuns {
 /// since is refused then, before anything is changed.
 ///
 /// ```no_run
-/// use pilothouse::{HelmChart, PlannedAction, Session, plan};
+/// use pilothouse::{HelmChart, Session, plan, plan::PlannedAction};
 /// use std::sync::Arc;
 ///
 /// # async fn example(session: &Arc<Session>, charts: &[Box<dyn HelmChart>]) {

@@ -1,7 +1,8 @@
+use crate::PhaseError;
 use crate::actions;
 use crate::context::Message;
+use crate::helm::HelmDriver;
 use crate::test_world::{World, fake};
-use crate::{HelmDriver, PhaseError};
 use pilothouse_core::{AdoptionUndo, EventKind, ObjectRef, StopReason};
 use pilothouse_kube::{Adoption, ClusterError};
 use pilothouse_testkit::FakeCluster;

@@ -1,7 +1,8 @@
 use super::*;
+use crate::helm::HelmDriver;
 use crate::preflight::permit_overwriting;
+use crate::steps::{StepSpec, built_in};
 use crate::test_world::{World, over, release};
-use crate::{HelmDriver, StepSpec, built_in};
 use pilothouse_core::{ApplyStep, Change, DeleteStep, On, RevisionStatus, StepKind};
 use pilothouse_testkit::{FakeCluster, FakeHelm, release_secret};
 use rstest::rstest;

@@ -5,8 +5,9 @@ mod hooks;
 
 use super::*;
 use crate::context::Rendering;
+use crate::helm::HelmDriver;
+use crate::steps::{StepSpec, built_in};
 use crate::test_world::{fake, over, release};
-use crate::{HelmDriver, StepSpec, built_in};
 use pilothouse_core::{
     ApplyStep, ChartInfo, CrdPolicy, On, ReinstallReason, RevisionStatus, StepKind, WaitFor, WaitStep,
 };

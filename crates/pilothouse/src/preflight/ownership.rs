@@ -135,7 +135,7 @@ async fn still_free(ctx: &Context) -> Result<bool, PhaseError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::HelmDriver;
+    use crate::helm::HelmDriver;
     use crate::test_world::fake;
     use pilothouse_core::{Records, ReleaseKey};
     use pilothouse_testkit::FakeCluster;

@@ -1,6 +1,6 @@
 use super::*;
-use crate::HelmDriver;
 use crate::actions;
+use crate::helm::HelmDriver;
 use crate::test_world::{World, fake, over, release, say_yes};
 use pilothouse_core::{ChartRef, RevisionStatus};
 use pilothouse_testkit::{FakeCluster, FakeHelm, release_secret};

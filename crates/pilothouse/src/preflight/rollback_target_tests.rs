@@ -1,5 +1,5 @@
 use super::*;
-use crate::HelmDriver;
+use crate::helm::HelmDriver;
 use crate::test_world::{over, release};
 use pilothouse_core::{ChartRef, FailurePolicy};
 use pilothouse_testkit::{FakeCluster, fixture_chart, release_secret};

@@ -29,6 +29,7 @@ pub(crate) async fn steps_seen(steps: &Steps, version: &str) -> StepsSeen {
         let mut digests = Vec::new();
         for step in steps.of(phase) {
             seen.every_run |= step.describe().every_run;
+            seen.secrets.extend(step.secrets());
             seen.before_exec |= phase == Phase::PreExec;
             digests.push(OfStep { now: step.digest().await, former: step.former_digests().await });
         }

@@ -240,7 +240,7 @@ pub(crate) async fn acquire(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::HelmDriver;
+    use crate::helm::HelmDriver;
     use crate::journal::samples;
     use crate::run::config::Resume;
     use crate::run::state_move::{StateMove, move_state};

@@ -15,7 +15,7 @@ use crate::steps::digests::former;
 use crate::steps::restart;
 use crate::steps::wait;
 use async_trait::async_trait;
-use pilothouse_core::{CheckReport, Finding, ObjectRef, Payload, StepKind, StepSpec};
+use pilothouse_core::{CheckReport, Finding, ObjectRef, Payload, Sensitive, StepKind, StepSpec};
 use serde_json::Value;
 use std::sync::Arc;
 
@@ -52,6 +52,15 @@ impl Step for BuiltIn {
             description.text.clone_from(name);
         }
         description
+    }
+
+    /// The digest of a built-in step is of all it is given.
+    fn version(&self) -> String {
+        String::new()
+    }
+
+    fn secrets(&self) -> Vec<Sensitive<String>> {
+        self.spec.kind.secrets().into_iter().map(|secret| Sensitive::new(secret.to_owned())).collect()
     }
 
     async fn check_input(&self) -> Vec<Finding> {

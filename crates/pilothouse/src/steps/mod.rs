@@ -14,3 +14,7 @@ mod wait;
 
 pub use built_in::built_in;
 pub(crate) use digests::former::former_digests_of_plan;
+pub use pilothouse_core::{
+    AdoptStep, AdoptionUndo, ApplyStep, CommandStep, DeleteStep, On, RestartStep, StepKind, StepSpec, WaitFor, WaitStep,
+};
+pub use pilothouse_process::SpawnError;

@@ -2,12 +2,18 @@
 #![expect(clippy::disallowed_methods, reason = "helm needs the environment")]
 
 use async_trait::async_trait;
+use pilothouse::checks::{
+    AssertCheck, AssertOf, CheckComparison, CheckKind, CheckReport, CheckStep, CheckTerms, CheckVerdict, Endpoint,
+    ExecCheck, Header, HeaderValue, HelmTestCheck, HttpCheck, HttpExpect, JobCheck, JobSource, PortRef,
+    PrometheusCheck, TcpCheck,
+};
+use pilothouse::helm::HelmDriver;
+use pilothouse::kubernetes::Rules;
+use pilothouse::stack::DeclaredChart;
+use pilothouse::steps::{StepKind, StepSpec, built_in};
 use pilothouse::{
-    AssertCheck, AssertOf, ChartInfo, ChartRef, CheckComparison, CheckKind, CheckReport, CheckStep, CheckTerms,
-    CheckVerdict, Context, DeclaredChart, Endpoint, EventKind, ExecCheck, Header, HeaderValue, HelmChart, HelmDriver,
-    HelmTestCheck, HttpCheck, HttpExpect, JobCheck, JobSource, ObjectRef, OnFailure, Payload, Phase, PhaseError,
-    PortRef, PrometheusCheck, Redactor, ReleaseOutcome, ReleaseRun, Rules, RunConfig, RunId, RunOutcome, Session,
-    SessionConfig, SetPolicy, Step, StepDescription, StepKind, StepSpec, TcpCheck, built_in,
+    ChartInfo, ChartRef, Context, EventKind, HelmChart, ObjectRef, OnFailure, Payload, Phase, PhaseError, Redactor,
+    ReleaseOutcome, ReleaseRun, RunConfig, RunId, RunOutcome, Session, SessionConfig, SetPolicy, Step, StepDescription,
 };
 use pilothouse_core::{Event, On, Sensitive};
 use pilothouse_kube::{ClusterClient, ExecOutput};
@@ -177,6 +183,10 @@ struct Change(Server, u16);
 impl Step for Change {
     fn describe(&self) -> StepDescription {
         StepDescription::new("change the answer")
+    }
+
+    fn version(&self) -> String {
+        "1".to_owned()
     }
 
     async fn run(&self, _: &Context, _: &mut ReleaseRun, _: &mut Payload) -> Result<(), PhaseError> {
@@ -497,7 +507,7 @@ async fn validate_alone_makes_every_check_and_compares_nothing() {
     let world = world().await;
     world.run(Vec::new(), None).await;
     world.server.status.store(503, Ordering::SeqCst);
-    let mut release = pilothouse::ReleaseSpec { info: info(), steps: std::collections::BTreeMap::new() };
+    let mut release = pilothouse::stack::ReleaseSpec { info: info(), steps: std::collections::BTreeMap::new() };
     let other = AssertOf::Object(ObjectRef::parse("configmap/settings").unwrap());
     let held = CheckKind::Assert(AssertCheck { of: other, that: "object.data.colour == 'blue'".to_owned() });
     let tcp = CheckKind::Tcp(TcpCheck { endpoint: service(81) });

@@ -1,9 +1,13 @@
 //! Checks on a real control plane: through real port-forwarding to a local server, with real Jobs, real `helm test`.
 #![expect(clippy::disallowed_methods, clippy::print_stderr, reason = "helm needs the environment; steps are told")]
 
+use pilothouse::checks::{CheckReport, CheckVerdict};
+use pilothouse::helm::{Helm, HelmConfig, HelmDriver};
+use pilothouse::kubernetes::{Cluster, ClusterClient, Rules};
+use pilothouse::stack::DeclaredChart;
 use pilothouse::{
-    ChartInfo, ChartRef, CheckReport, CheckVerdict, Cluster, ClusterClient, DeclaredChart, EventKind, Helm, HelmChart,
-    HelmConfig, HelmDriver, Namespace, Redactor, ReleaseOutcome, Rules, RunConfig, RunId, Session, SessionConfig,
+    ChartInfo, ChartRef, EventKind, HelmChart, Namespace, Redactor, ReleaseOutcome, RunConfig, RunId, Session,
+    SessionConfig,
 };
 use pilothouse_core::{
     CheckKind, CheckStep, CheckTerms, Endpoint, ExecCheck, HelmTestCheck, HttpCheck, HttpExpect, JobCheck, JobSource,
@@ -113,7 +117,7 @@ impl World {
         };
         let steps = [(Phase::Validate, checks.into_iter().map(step).collect())].into();
         let charts: Vec<Box<dyn HelmChart>> =
-            vec![Box::new(DeclaredChart::new(pilothouse::ReleaseSpec { info, steps }))];
+            vec![Box::new(DeclaredChart::new(pilothouse::stack::ReleaseSpec { info, steps }))];
         let mut reports = Vec::new();
         let config = RunConfig::new("test", RunId(uuid::Uuid::now_v7()));
         let outcome = pilothouse::run(&config, &charts, &self.session, |event| {

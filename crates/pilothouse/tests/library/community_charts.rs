@@ -3,10 +3,12 @@
 
 use crate::aws_vpc_cni::AwsVpcCni;
 use crate::prometheus_operator::{CRDS, PrometheusOperator};
+use pilothouse::helm::{Helm, HelmClient, HelmConfig, HelmDriver};
+use pilothouse::kubernetes::{Cluster, ClusterClient, Rules};
+use pilothouse::steps::{AdoptStep, On, StepKind, StepSpec, built_in};
 use pilothouse::{
-    AdoptStep, ChartInfo, ChartRef, Cluster, ClusterClient, CrdPolicy, Helm, HelmAction, HelmChart, HelmClient,
-    HelmConfig, HelmDriver, Namespace, ObjectRef, On, Payload, Phase, Redactor, ReleaseOutcome, Rules, RunConfig,
-    RunId, Session, SessionConfig, SetValue, Step, StepKind, StepSpec, built_in,
+    ChartInfo, ChartRef, CrdPolicy, HelmAction, HelmChart, Namespace, ObjectRef, Payload, Phase, Redactor,
+    ReleaseOutcome, RunConfig, RunId, Session, SessionConfig, SetValue, Step,
 };
 use pilothouse_core::RevisionStatus;
 use pilothouse_helm::{Origin, TemplateRequest, TestRequest, Values, split_manifests};

@@ -2,10 +2,10 @@
 
 use crate::bare_plane::plane;
 use jiff::Timestamp;
-use pilothouse::{
-    Cluster, ClusterClient, Compared, Comparison, Drifted, Outcome, Redactor, ReleaseKey, Rules, Uninstalled,
-    WriteMethod, compare, drifted_objects,
-};
+use pilothouse::diagnosis::{Drifted, drifted_objects};
+use pilothouse::kubernetes::{Cluster, ClusterClient, Rules};
+use pilothouse::plan::{Compared, Comparison, Uninstalled, WriteMethod, compare};
+use pilothouse::{Outcome, Redactor, ReleaseKey};
 use pilothouse_core::{FieldChange, ObjectChange, adoption_patch};
 use serde_json::{Value, json};
 

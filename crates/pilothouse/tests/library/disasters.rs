@@ -3,10 +3,12 @@
 #![allow(clippy::disallowed_methods, reason = "helm needs the environment")]
 
 use crate::bare_plane::plane;
+use pilothouse::helm::{Helm, HelmConfig, HelmDriver};
+use pilothouse::kubernetes::{Cluster, ClusterClient, Rules};
+use pilothouse::steps::{DeleteStep, On, StepKind, StepSpec, built_in};
 use pilothouse::{
-    BeforeDestructive, ChartInfo, ChartRef, Class, Cluster, ClusterClient, CrdPolicy, DeleteStep, Helm, HelmAction,
-    HelmChart, HelmConfig, HelmDriver, Namespace, ObjectRef, On, Phase, Redactor, ReleaseOutcome, Rules, RunConfig,
-    RunId, Session, SessionConfig, SetValue, Step, StepKind, StepSpec, ValueSource, built_in,
+    BeforeDestructive, ChartInfo, ChartRef, Class, CrdPolicy, HelmAction, HelmChart, Namespace, ObjectRef, Phase,
+    Redactor, ReleaseOutcome, RunConfig, RunId, Session, SessionConfig, SetValue, Step, ValueSource,
 };
 use pilothouse_kube::{ApplyOptions, ClusterError, Precondition, crd_ref};
 use pilothouse_plane::provision::Tool;

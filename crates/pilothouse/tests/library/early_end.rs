@@ -1,9 +1,11 @@
 //! Causes that are told while something is waited for, and that end the wait when they are certain.
 
 use async_trait::async_trait;
+use pilothouse::helm::HelmDriver;
+use pilothouse::kubernetes::Rules;
 use pilothouse::{
-    ChartInfo, ChartRef, Context, EventKind, Failure, HelmChart, HelmDriver, Payload, Phase, PhaseError, Redactor,
-    ReleaseOutcome, ReleaseRun, Rules, RunConfig, RunId, Session, SessionConfig, Step, StepDescription,
+    ChartInfo, ChartRef, Context, EventKind, Failure, HelmChart, Payload, Phase, PhaseError, Redactor, ReleaseOutcome,
+    ReleaseRun, RunConfig, RunId, Session, SessionConfig, Step, StepDescription,
 };
 use pilothouse_core::{Certainty, FailFast, RevisionStatus};
 use pilothouse_testkit::{FakeCluster, FakeHelm, fixture_chart};
@@ -79,6 +81,10 @@ struct Pods(Arc<FakeCluster>);
 impl Step for Pods {
     fn describe(&self) -> StepDescription {
         StepDescription::new("pods")
+    }
+
+    fn version(&self) -> String {
+        "1".to_owned()
     }
 
     async fn run(&self, _: &Context, _: &mut ReleaseRun, _: &mut Payload) -> Result<(), PhaseError> {

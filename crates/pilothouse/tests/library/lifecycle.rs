@@ -4,11 +4,13 @@
 mod retries;
 
 use async_trait::async_trait;
+use pilothouse::Remedy;
+use pilothouse::helm::HelmDriver;
+use pilothouse::kubernetes::Rules;
 use pilothouse::{
-    ChartInfo, ChartRef, Context, EventKind, FailurePolicy, Finding, HelmAction, HelmChart, HelmDriver, Namespace,
-    OnFailure, OnReleaseFailure, Payload, Phase, PhaseError, Redactor, ReleaseKey, ReleaseOutcome, ReleaseRun, Remedy,
-    Rules, RunConfig, RunId, RunOutcome, RunVerdict, Session, SessionConfig, SetPolicy, SetValue, Step,
-    StepDescription, ValueSource, defaults,
+    ChartInfo, ChartRef, Context, EventKind, FailurePolicy, Finding, HelmAction, HelmChart, Namespace, OnFailure,
+    OnReleaseFailure, Payload, Phase, PhaseError, Redactor, ReleaseKey, ReleaseOutcome, ReleaseRun, RunConfig, RunId,
+    RunOutcome, RunVerdict, Session, SessionConfig, SetPolicy, SetValue, Step, StepDescription, ValueSource, defaults,
 };
 use pilothouse_core::{Class, NextStep, RevisionStatus};
 use pilothouse_testkit::{FakeCluster, FakeHelm, fixture_chart, release_secret};
@@ -71,6 +73,10 @@ struct Noted {
 impl Step for Noted {
     fn describe(&self) -> StepDescription {
         StepDescription { point_of_no_return: self.no_return, ..StepDescription::new(self.name) }
+    }
+
+    fn version(&self) -> String {
+        "1".to_owned()
     }
 
     async fn run(&self, _: &Context, _: &mut ReleaseRun, _: &mut Payload) -> Result<(), PhaseError> {

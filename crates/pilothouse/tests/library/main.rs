@@ -19,4 +19,5 @@ mod disasters;
 mod early_end;
 mod lifecycle;
 mod nothing_to_do;
+mod outside;
 mod planning;

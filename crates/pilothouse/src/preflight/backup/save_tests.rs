@@ -1,8 +1,9 @@
 use super::*;
+use crate::PhaseError;
 use crate::actions;
 use crate::context::Message;
+use crate::helm::HelmDriver;
 use crate::test_world::{World, saving_in};
-use crate::{HelmDriver, PhaseError};
 use pilothouse_core::StopReason;
 use pilothouse_kube::ClusterError;
 use pilothouse_testkit::{FakeCluster, FakeHelm};

@@ -1,10 +1,11 @@
 use super::*;
+use crate::ObjectRef;
 use crate::context::Foresight;
 use crate::context::Steps;
+use crate::helm::HelmDriver;
 use crate::preflight::changes::regenerated::MadeUp;
 use crate::preflight::deploy;
 use crate::test_world::{World, fake};
-use crate::{HelmDriver, ObjectRef};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use pilothouse_core::{Decision, HelmOwner, ObjectChange, ReleaseKey, ReleaseState, Remaining, Sensitive};

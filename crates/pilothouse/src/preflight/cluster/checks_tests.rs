@@ -1,6 +1,6 @@
 use super::*;
-use crate::HelmDriver;
 use crate::context::Outcome;
+use crate::helm::HelmDriver;
 use crate::preflight::cluster::verb::verb;
 use crate::test_world::fake;
 use pilothouse_core::ObjectChange;

@@ -272,7 +272,7 @@ async fn converter(ctx: &Context, wanted: &Wanted, crd: &ObjectRef, service: Opt
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::HelmDriver;
+    use crate::helm::HelmDriver;
     use crate::test_world::{World, fake, release};
     use pilothouse_core::{PendingOf, PendingSeen, RevisionStatus};
     use pilothouse_testkit::{FakeCluster, release_secret};

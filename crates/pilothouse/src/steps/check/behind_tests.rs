@@ -1,7 +1,7 @@
 //! Whatever a check asks, the trouble behind it is told.
 
-use crate::HelmDriver;
 use crate::context::ReportedCauses;
+use crate::helm::HelmDriver;
 use crate::steps::check::Check;
 use crate::test_world::{comes_and_goes, fake};
 use pilothouse_core::{

@@ -226,7 +226,7 @@ fn is_left(job: &Value, now: Timestamp) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::HelmDriver;
+    use crate::helm::HelmDriver;
     use crate::test_world::{World, fake};
     use pilothouse_testkit::{Disturbance, FakeCluster};
     use rstest::rstest;

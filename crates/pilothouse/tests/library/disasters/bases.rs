@@ -3,7 +3,9 @@
 
 use super::losses::{CLAIM, CONFIG};
 use super::{Chart, World, named, world};
-use pilothouse::{ClusterClient as _, HelmClient as _, HelmDriver, ReleaseKey};
+use pilothouse::ReleaseKey;
+use pilothouse::helm::{HelmClient as _, HelmDriver};
+use pilothouse::kubernetes::ClusterClient as _;
 use pilothouse_core::RevisionStatus;
 use pilothouse_helm::{RollbackRequest, mark_failed};
 use pilothouse_kube::{Precondition, record_patch, record_payload, record_ref};

@@ -3,7 +3,8 @@
 
 use super::losses::{CLAIM, CONFIG};
 use super::{World, world};
-use pilothouse::{ClusterClient as _, HelmChart, ObjectRef};
+use pilothouse::kubernetes::ClusterClient as _;
+use pilothouse::{HelmChart, ObjectRef};
 use pilothouse_core::PlannedAction;
 use pilothouse_kube::{Precondition, Propagation};
 use pilothouse_plane::provision::Tool;

@@ -1,7 +1,10 @@
 //! What a chart's hooks delete by their name alone: helm looks neither at what it is nor at whose it is.
 
 use super::{Chart, World, definition, named, widget, world};
-use pilothouse::{ClusterClient as _, HelmChart, HelmClient as _, ObjectChange, Phase, ReleaseOutcome};
+use pilothouse::helm::HelmClient as _;
+use pilothouse::kubernetes::ClusterClient as _;
+use pilothouse::plan::ObjectChange;
+use pilothouse::{HelmChart, Phase, ReleaseOutcome};
 use pilothouse_plane::provision::Tool;
 use rstest::rstest;
 use serde_json::Value;
@@ -222,7 +225,8 @@ data: {password: '{{ randAlphaNum 12 | b64enc }}'}
 /// `helm test` runs hooks as well.
 #[tokio::test]
 async fn hooks_of_a_test() {
-    use pilothouse::{CheckKind, CheckStep, CheckTerms, HelmTestCheck, StepKind};
+    use pilothouse::checks::{CheckKind, CheckStep, CheckTerms, HelmTestCheck};
+    use pilothouse::steps::StepKind;
     let world = world("hooks-test", Tool::Helm4).await;
     world.somebodys(&claim("")).await;
     let before = world.uid("pvc/data").await;

@@ -2,9 +2,11 @@
 //! unless consent names it.
 
 use super::{Chart, World, definition, named, widget, widget_with, world, write};
+use pilothouse::Remedy;
+use pilothouse::steps::{AdoptStep, ApplyStep, CommandStep, StepKind, WaitFor, WaitStep};
 use pilothouse::{
-    AdoptStep, ApplyStep, BeforeDestructive, CommandStep, CrdPolicy, FailurePolicy, HelmAction, HelmChart, ObjectRef,
-    OnFailure, OnReleaseFailure, Phase, ReleaseOutcome, Remedy, RunConfig, RunId, StepKind, WaitFor, WaitStep,
+    BeforeDestructive, CrdPolicy, FailurePolicy, HelmAction, HelmChart, ObjectRef, OnFailure, OnReleaseFailure, Phase,
+    ReleaseOutcome, RunConfig, RunId,
 };
 use pilothouse_core::{Class, NextStep};
 use pilothouse_kube::{ClusterClient, Precondition, Propagation, crd_ref};

@@ -2,7 +2,8 @@
 
 use super::losses::CONFIG;
 use super::{World, world};
-use pilothouse::{ClusterClient as _, DriftIgnore, ObjectRef};
+use pilothouse::kubernetes::ClusterClient as _;
+use pilothouse::{DriftIgnore, ObjectRef};
 use pilothouse_kube::Precondition;
 use pilothouse_plane::provision::Tool;
 use rstest::rstest;

@@ -2,7 +2,8 @@
 //! leaves, is known before the old release goes. The same for an upgrade: `losses.rs`.
 
 use super::{Chart, World, definition, widget_with, world};
-use pilothouse::{HelmChart, ObjectChange, PlannedAction, ReleaseOutcome, ReleasePlan};
+use pilothouse::plan::{ObjectChange, PlannedAction, ReleasePlan};
+use pilothouse::{HelmChart, ReleaseOutcome};
 use pilothouse_plane::provision::Tool;
 use rstest::rstest;
 use semver::Version;

@@ -2,7 +2,8 @@
 
 use super::losses::{CLAIM, CONFIG};
 use super::{Chart, World, named, world};
-use pilothouse::{HelmChart, ObjectChange, Plan, PlannedAction, ReleaseOutcome, RunConfig, RunId};
+use pilothouse::plan::{ObjectChange, PlannedAction};
+use pilothouse::{HelmChart, Plan, ReleaseOutcome, RunConfig, RunId};
 use pilothouse_plane::provision::Tool;
 use rstest::rstest;
 use std::sync::Arc;

@@ -3,7 +3,9 @@
 
 use super::losses::{CONFIG, in_two_versions};
 use super::{Chart, World, named, widget, world};
-use pilothouse::{ClusterClient as _, HelmClient as _, ReleaseKey, ReleaseOutcome};
+use pilothouse::helm::HelmClient as _;
+use pilothouse::kubernetes::ClusterClient as _;
+use pilothouse::{ReleaseKey, ReleaseOutcome};
 use pilothouse_helm::UninstallRequest;
 use pilothouse_kube::{Precondition, Propagation, crd_ref};
 use pilothouse_plane::provision::Tool;

@@ -2,7 +2,8 @@
 //! anything again. The digests in there are of steps whose stack file lay in the folder the program was started in.
 
 use super::world::{Seen, Wanted, World, nothing};
-use pilothouse::{Event, EventKind, Phase, Plan, Resume, RunId};
+use pilothouse::state::Resume;
+use pilothouse::{Event, EventKind, Phase, Plan, RunId};
 use pilothouse_core::{
     ApplyStep, AssertCheck, AssertOf, CheckKind, CheckStep, CheckTerms, CommandStep, FilePath, ObjectRef, On, StepKind,
     StepSpec,

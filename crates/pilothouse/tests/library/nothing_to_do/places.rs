@@ -2,7 +2,8 @@
 
 use super::former::{checkout, steps, unpacked, wanted};
 use super::world::{World, nothing};
-use pilothouse::{Event, EventKind, Phase, Resume, RunId};
+use pilothouse::state::Resume;
+use pilothouse::{Event, EventKind, Phase, RunId};
 use pilothouse_core::{
     CheckKind, CheckStep, CheckTerms, Endpoint, FilePath, Header, HeaderValue, HttpCheck, HttpExpect, On, PortRef,
     Sensitive, SetValue, StepKind, StepSpec,
@@ -120,7 +121,7 @@ fn token(world: &World, text: &str) -> HeaderValue {
 async fn another_header_is_another_step(#[case] header: fn(&World, &str) -> HeaderValue) {
     let world = World::new();
     // A step that is not run here: its release fails before it, so that nothing waits for the service.
-    let step = |text: &str| pilothouse::built_in(&http(header(&world, text)));
+    let step = |text: &str| pilothouse::steps::built_in(&http(header(&world, text)));
     let one = step("one").digest().await;
     assert_eq!(step("one").digest().await, one);
     assert_ne!(step("two").digest().await, one);

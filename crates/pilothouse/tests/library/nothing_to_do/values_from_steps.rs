@@ -2,7 +2,9 @@
 
 use super::former::steps;
 use super::world::{MANIFEST, Seen, Wanted, World};
-use pilothouse::{Event, Phase, PlannedAction, Resume, RunId, SetValue};
+use pilothouse::plan::PlannedAction;
+use pilothouse::state::Resume;
+use pilothouse::{Event, PayloadKey, Phase, RunId, SetValue};
 use pilothouse_core::{CommandStep, On, StepKind, StepSpec};
 use rstest::rstest;
 use serde_json::json;
@@ -12,7 +14,7 @@ use std::collections::BTreeMap;
 fn wanted(world: &World) -> Wanted {
     let mut wanted = world.wanted();
     let file = world.write("tone", "blue");
-    wanted.info.values.push(SetValue::from_payload("tone", "tone"));
+    wanted.info.values.push(SetValue::from_payload("tone", PayloadKey::<String>::new("tone")));
     let kind = StepKind::Command(CommandStep {
         argv: vec!["cat".to_owned(), file.display().to_string()],
         env: BTreeMap::new(),

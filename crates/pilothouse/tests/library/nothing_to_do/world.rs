@@ -1,10 +1,13 @@
 //! A release that was deployed well, and what another run makes of it.
 
 use async_trait::async_trait;
+use pilothouse::helm::HelmDriver;
+use pilothouse::kubernetes::Rules;
+use pilothouse::state::{Holder, Resume, StateConfig};
+use pilothouse::steps::built_in;
 use pilothouse::{
-    ChartInfo, ChartRef, Context, Event, EventKind, HelmChart, HelmDriver, Holder, Payload, Phase, PhaseError,
-    Redactor, ReleaseOutcome, ReleaseRun, Resume, Rules, RunConfig, RunId, Session, SessionConfig, SetValue,
-    StateConfig, Step, StepDescription, YamlFile, built_in,
+    ChartInfo, ChartRef, Context, Event, EventKind, HelmChart, Payload, Phase, PhaseError, Redactor, ReleaseOutcome,
+    ReleaseRun, RunConfig, RunId, Session, SessionConfig, SetValue, Step, StepDescription, YamlFile,
 };
 use pilothouse_core::{Plan, StepSpec};
 use pilothouse_testkit::{FakeCluster, FakeHelm};
@@ -81,6 +84,11 @@ struct NotedStep(Noted, Log, Arc<FakeCluster>);
 impl Step for NotedStep {
     fn describe(&self) -> StepDescription {
         StepDescription { every_run: self.0.every_run, ..StepDescription::new(self.0.name) }
+    }
+
+    /// As the records of earlier programs have it, which knew no version.
+    fn version(&self) -> String {
+        String::new()
     }
 
     async fn run(&self, _: &Context, _: &mut ReleaseRun, _: &mut Payload) -> Result<(), PhaseError> {

@@ -1,9 +1,8 @@
 //! What exists before its release, whose it is, and what of it is adopted.
 
 use super::support::{World, done};
-use pilothouse::{
-    ChartInfo, Event, EventKind, HelmChart, ObjectRef, Phase, ReleaseOutcome, RunConfig, RunId, Step, built_in,
-};
+use pilothouse::steps::built_in;
+use pilothouse::{ChartInfo, Event, EventKind, HelmChart, ObjectRef, Phase, ReleaseOutcome, RunConfig, RunId, Step};
 use pilothouse_core::{
     AdoptStep, AdoptionUndo, NotAdopted, On, Ownership, OwnershipCounts, Records, ReleaseKey, ReleasePlan, StepKind,
     StepSpec,

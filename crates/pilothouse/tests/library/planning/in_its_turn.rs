@@ -1,9 +1,8 @@
 //! What a release renders to when its turn comes: after releases that bring kinds, and after its own steps.
 
 use super::support::{World, changes, done};
-use pilothouse::{
-    ApplyStep, ChartInfo, CommandStep, CrdPolicy, HelmChart, Need, Phase, ReleaseOutcome, Step, StepKind, built_in,
-};
+use pilothouse::steps::{ApplyStep, CommandStep, StepKind, built_in};
+use pilothouse::{ChartInfo, CrdPolicy, HelmChart, Need, Phase, ReleaseOutcome, Step};
 use pilothouse_core::{ObjectChange, On, StepSpec};
 use pilothouse_plane::provision::Tool;
 use rstest::rstest;

@@ -1,7 +1,8 @@
 //! What a chart looks up in the cluster decides what it makes, for an install as for an upgrade.
 
 use super::support::{World, changes, done};
-use pilothouse::{ChartInfo, ClusterClient, ReleaseOutcome};
+use pilothouse::kubernetes::ClusterClient;
+use pilothouse::{ChartInfo, ReleaseOutcome};
 use pilothouse_core::{ObjectChange, code};
 use pilothouse_plane::provision::Tool;
 use rstest::rstest;

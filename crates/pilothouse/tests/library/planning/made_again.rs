@@ -1,7 +1,8 @@
 //! What remains after a destroy: an object that a controller recreates, and one whose deletion is held up.
 
 use super::support::{World, done};
-use pilothouse::{ChartInfo, ClusterClient, HelmAction, HelmChart, ReleaseOutcome, RunConfig, RunId};
+use pilothouse::kubernetes::ClusterClient;
+use pilothouse::{ChartInfo, HelmAction, HelmChart, ReleaseOutcome, RunConfig, RunId};
 use pilothouse_core::{PlannedAction, adoption_patch};
 use pilothouse_plane::provision::Tool;
 use rstest::rstest;

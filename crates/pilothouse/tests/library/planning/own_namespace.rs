@@ -1,7 +1,8 @@
 //! A chart that has the namespace of its own release among its templates.
 
 use super::support::{World, changes, done};
-use pilothouse::{ChartInfo, HelmChart, ObjectRef, Phase, Step, built_in};
+use pilothouse::steps::built_in;
+use pilothouse::{ChartInfo, HelmChart, ObjectRef, Phase, Step};
 use pilothouse_core::{AdoptStep, ApplyStep, HelmOwner, ObjectChange, On, StepKind, StepSpec, helm_owner};
 use pilothouse_kube::ClusterClient as _;
 use pilothouse_plane::provision::Tool;

@@ -1,7 +1,8 @@
 //! A volume that was kept and is not any more.
 
 use super::support::{World, done};
-use pilothouse::{ChartInfo, ClusterClient, HelmAction, ObjectRef, ReleaseOutcome};
+use pilothouse::kubernetes::ClusterClient;
+use pilothouse::{ChartInfo, HelmAction, ObjectRef, ReleaseOutcome};
 use pilothouse_core::{EffectKind, code};
 use pilothouse_kube::{Precondition, Propagation};
 use pilothouse_plane::provision::Tool;

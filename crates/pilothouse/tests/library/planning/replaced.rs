@@ -1,7 +1,9 @@
 //! `force_upgrade`: helm replaces each object that is there, and what its manifest does not set goes.
 
 use super::support::{World, changes, fields};
-use pilothouse::{ChartInfo, ClusterClient, HelmClient, Payload, ReleaseOutcome};
+use pilothouse::helm::HelmClient;
+use pilothouse::kubernetes::ClusterClient;
+use pilothouse::{ChartInfo, Payload, ReleaseOutcome};
 use pilothouse_core::{ObjectChange, PlannedAction, code};
 use pilothouse_helm::{UpgradeRequest, Values};
 use pilothouse_kube::ListQuery;

@@ -2,7 +2,9 @@
 
 use super::support::{World, plane};
 use futures::future::join_all;
-use pilothouse::{ChartInfo, ClusterClient, HelmAction, HelmClient, Payload, ReleaseOutcome};
+use pilothouse::helm::HelmClient;
+use pilothouse::kubernetes::ClusterClient;
+use pilothouse::{ChartInfo, HelmAction, Payload, ReleaseOutcome};
 use pilothouse_core::Plan;
 use pilothouse_helm::{UpgradeRequest, Values};
 use pilothouse_kube::{Precondition, Propagation};

@@ -1,7 +1,7 @@
 //! Everything a cluster holds, and what has become of it.
 
 use super::support::World;
-use pilothouse::ClusterClient;
+use pilothouse::kubernetes::ClusterClient;
 use pilothouse_core::{FieldChange, ObjectChange, ReleasePlan};
 use pilothouse_kube::ListQuery;
 use serde_json::Value;

@@ -1,8 +1,10 @@
 //! Planning and running in a world of its own.
 
+use pilothouse::helm::{Helm, HelmConfig, HelmDriver};
+use pilothouse::kubernetes::{Cluster, ClusterClient, ConnectOptions, Rules};
 use pilothouse::{
-    ChartInfo, ChartRef, Cluster, ClusterClient, ConnectOptions, Helm, HelmChart, HelmConfig, HelmDriver, Namespace,
-    ObjectRef, Redactor, ReleaseOutcome, Rules, RunConfig, RunId, Session, SessionConfig, SetValue,
+    ChartInfo, ChartRef, HelmChart, Namespace, ObjectRef, Redactor, ReleaseOutcome, RunConfig, RunId, Session,
+    SessionConfig, SetValue,
 };
 use pilothouse_core::{ObjectChange, Plan, PlannedObject, ReleasePlan};
 use pilothouse_kube::{ApplyOptions, Precondition};

@@ -1,9 +1,11 @@
 //! What an uninstall takes along.
 
 use super::support::{World, changes, done};
+use pilothouse::helm::HelmClient;
+use pilothouse::kubernetes::ClusterClient;
+use pilothouse::steps::built_in;
 use pilothouse::{
-    ChartInfo, ClusterClient, EventKind, HelmAction, HelmChart, HelmClient, ObjectRef, Payload, Phase, ReleaseOutcome,
-    RunConfig, RunId, Step, built_in,
+    ChartInfo, EventKind, HelmAction, HelmChart, ObjectRef, Payload, Phase, ReleaseOutcome, RunConfig, RunId, Step,
 };
 use pilothouse_core::{DeleteStep, ObjectChange, On, PlannedAction, Staying, StepKind, StepSpec, stays_in_words};
 use pilothouse_helm::{UpgradeRequest, Values};

@@ -10,7 +10,8 @@ use std::marker::PhantomData;
 /// The name of an entry in the [`Payload`] together with its type, so that both ends agree.
 ///
 /// ```
-/// use pilothouse_core::{Payload, PayloadKey};
+/// # use pilothouse_core as pilothouse;
+/// use pilothouse::{Payload, PayloadKey};
 ///
 /// const CHECKSUM: PayloadKey<String> = PayloadKey::new("corefile-checksum");
 ///
@@ -28,6 +29,11 @@ impl<T> PayloadKey<T> {
     /// The key `name`.
     pub const fn new(name: &'static str) -> Self {
         Self { name, holds: PhantomData }
+    }
+
+    /// The name of the entry.
+    pub const fn name(&self) -> &'static str {
+        self.name
     }
 }
 
