@@ -1,11 +1,10 @@
-//! The AWS VPC CNI as a chart with a lifecycle of its own, written in Rust. Unlike the stack file, it looks which selector
-//! is live instead of being told.
+//! The AWS VPC CNI as a chart with a lifecycle, written in Rust. Unlike the stack file, it looks which selector is live instead of
+//! being told.
 
-use async_trait::async_trait;
-use pilothouse::steps::{AdoptStep, On, StepKind, StepSpec, built_in};
+use pilothouse::steps::{AdoptStep, StepKind, StepSpec, built_in};
 use pilothouse::{
-    ChartInfo, ChartRef, Context, HelmAction, HelmChart, Namespace, ObjectRef, Payload, PayloadKey, Phase, PhaseError,
-    ReleaseRun, SetValue, Step, defaults,
+    ChartInfo, ChartRef, Context, HelmAction, HelmChart, ObjectRef, Payload, PayloadKey, Phase, PhaseError, ReleaseRun,
+    SetValue, Step, async_trait, defaults,
 };
 use std::sync::Arc;
 
@@ -13,57 +12,36 @@ use std::sync::Arc;
 const ORIGINAL_SELECTOR: PayloadKey<bool> = PayloadKey::new("original-selector");
 
 /// aws-vpc-cni.
-pub struct AwsVpcCni {
-    info: ChartInfo,
-}
+pub struct AwsVpcCni(pub ChartInfo);
 
 impl AwsVpcCni {
     /// The release in namespace `kube-system`, from this chart.
     pub fn new(chart: ChartRef, action: HelmAction) -> Self {
-        Self {
-            info: ChartInfo {
-                name: "aws-vpc-cni".to_owned(),
-                namespace: Namespace::KubeSystem,
-                create_namespace: false,
-                chart,
-                action,
-                values: vec![SetValue::from_payload("originalMatchLabels", ORIGINAL_SELECTOR)],
-                ..ChartInfo::default()
-            },
-        }
+        let (name, namespace) = ("aws-vpc-cni".into(), "kube-system".into());
+        let values = vec![SetValue::from_payload("originalMatchLabels", ORIGINAL_SELECTOR)];
+        Self(ChartInfo { name, namespace, create_namespace: false, chart, action, values, ..ChartInfo::default() })
     }
 }
 
 /// An object named `aws-node` of the release's namespace, or of none.
 fn aws_node(kind: &str) -> ObjectRef {
-    ObjectRef { api_version: None, kind: kind.to_owned(), namespace: None, name: "aws-node".to_owned() }
+    ObjectRef { api_version: None, kind: kind.into(), namespace: None, name: "aws-node".into() }
 }
 
 #[async_trait]
 impl HelmChart for AwsVpcCni {
     fn chart_info(&self) -> &ChartInfo {
-        &self.info
+        &self.0
     }
 
     fn steps(&self, phase: Phase) -> Vec<Arc<dyn Step>> {
-        if phase != Phase::PreExec {
-            return Vec::new();
-        }
         let objects = ["daemonset", "serviceaccount", "clusterrole", "clusterrolebinding"].map(aws_node).to_vec();
-        vec![built_in(&StepSpec {
-            name: None,
-            on: On::Deploy,
-            point_of_no_return: false,
-            every_run: false,
-            kind: StepKind::Adopt(AdoptStep { objects, unowned: false }),
-        })]
+        let adopt = StepSpec::new(StepKind::Adopt(AdoptStep { objects, unowned: false }));
+        if phase == Phase::PreExec { vec![built_in(&adopt)] } else { Vec::new() }
     }
 
     /// Looks at the live selector, which the chart must keep, before the objects are adopted.
     async fn pre_exec(&self, ctx: &Context, run: &mut ReleaseRun, payload: &mut Payload) -> Result<(), PhaseError> {
-        if self.info.action == HelmAction::Destroy {
-            return Ok(());
-        }
         let daemon_set = ctx.cluster().resolve(&aws_node("daemonset"), &ctx.release().namespace).await?;
         let live = ctx.cluster().get(&daemon_set).await?;
         let original = live.is_some_and(|live| live.pointer("/spec/selector/matchLabels/k8s-app").is_some());

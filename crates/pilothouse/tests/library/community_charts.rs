@@ -2,7 +2,7 @@
 #![expect(clippy::disallowed_methods, clippy::print_stderr, reason = "helm needs the environment; steps are told")]
 
 use crate::aws_vpc_cni::AwsVpcCni;
-use crate::prometheus_operator::{CRDS, PrometheusOperator};
+use crate::prometheus_operator::PrometheusOperator;
 use pilothouse::helm::{Helm, HelmClient, HelmConfig, HelmDriver};
 use pilothouse::kubernetes::{Cluster, ClusterClient, Rules};
 use pilothouse::steps::{AdoptStep, On, StepKind, StepSpec, built_in};
@@ -24,6 +24,20 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
+
+/// What kube-prometheus-stack brings along.
+const CRDS: [&str; 10] = [
+    "alertmanagerconfigs.monitoring.coreos.com",
+    "alertmanagers.monitoring.coreos.com",
+    "podmonitors.monitoring.coreos.com",
+    "probes.monitoring.coreos.com",
+    "prometheusagents.monitoring.coreos.com",
+    "prometheuses.monitoring.coreos.com",
+    "prometheusrules.monitoring.coreos.com",
+    "scrapeconfigs.monitoring.coreos.com",
+    "servicemonitors.monitoring.coreos.com",
+    "thanosrulers.monitoring.coreos.com",
+];
 
 static PLANE: SharedPlane = SharedPlane::new();
 /// Held by tests whose charts have objects outside of namespaces, for each such chart.
@@ -184,9 +198,8 @@ async fn kube_prometheus_stack(#[case] tool: Tool) {
     );
     assert!(world.get("apps/v1", "Deployment", Some("monitoring"), "kube-prometheus-stack-operator").await.is_some());
 
-    let consented = chart(&new, HelmAction::Destroy).with(|info| {
-        info.consent = vec![ObjectRef::parse("crd/servicemonitors.monitoring.coreos.com").unwrap()];
-    });
+    let mut consented = chart(&new, HelmAction::Destroy);
+    consented.0.consent = vec![ObjectRef::parse("crd/servicemonitors.monitoring.coreos.com").unwrap()];
     assert_eq!(done(&world.run(consented).await), "uninstalled");
     for crd in CRDS {
         assert!(world.crd(crd).await.is_none(), "{crd} is still there");
@@ -205,11 +218,11 @@ async fn kube_prometheus_stack_over_a_breaking_version() {
     let _alone = PROMETHEUS.lock().await;
     let world = world(Tool::Helm4).await;
     let chart = |path: &Path, action| {
-        PrometheusOperator::new(ChartRef::path(path), action).with(|info| {
-            info.last_breaking_version_requiring_restart = Some(semver::Version::new(80, 0, 0));
-            // The chart makes up grafana's password.
-            info.consent = vec![ObjectRef::parse("secret/kube-prometheus-stack-grafana").unwrap()];
-        })
+        let mut chart = PrometheusOperator::new(ChartRef::path(path), action);
+        chart.0.last_breaking_version_requiring_restart = Some(semver::Version::new(80, 0, 0));
+        // The chart makes up grafana's password.
+        chart.0.consent = vec![ObjectRef::parse("secret/kube-prometheus-stack-grafana").unwrap()];
+        chart
     };
     assert_eq!(
         done(&world.run(chart(&old, HelmAction::Deploy)).await),
