@@ -1,7 +1,7 @@
 //! Why a phase failed.
 
 use crate::text;
-use pilothouse_core::{CheckReport, Finding, PayloadError, StopReason, error_chain};
+use pilothouse_core::{CheckReport, Finding, InvalidName, PayloadError, StopReason, error_chain};
 use pilothouse_helm::{ChartError, DecodeError, HelmError, ValuesError};
 use pilothouse_kube::{AdoptError, ClusterError, Ended, NotReady, ObjectError};
 use pilothouse_process::SpawnError;
@@ -114,6 +114,13 @@ pub enum PhaseError {
     /// An error of a user's own phase or step.
     #[error(transparent)]
     Custom(Box<dyn Error + Send + Sync>),
+}
+
+/// A name in a step of one's own.
+impl From<InvalidName> for PhaseError {
+    fn from(error: InvalidName) -> Self {
+        Self::Custom(Box::new(error))
+    }
 }
 
 impl PhaseError {

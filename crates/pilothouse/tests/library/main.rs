@@ -17,6 +17,7 @@ mod community_charts;
 mod comparing;
 mod disasters;
 mod early_end;
+mod examples;
 mod lifecycle;
 mod nothing_to_do;
 mod outside;
