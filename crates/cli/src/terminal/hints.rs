@@ -3,7 +3,7 @@
 use crate::terminal::exit::{CommandError, Exit};
 use pilothouse::RunError;
 use pilothouse::state::{JournalError, PlaceError};
-use pilothouse_core::{Class, Finding, code};
+use pilothouse_core::{Class, Finding, NOT_OF_THIS_KUBERNETES, code};
 
 /// A line that helps with a finding, if there is one.
 pub(crate) fn hint(finding: &Finding) -> Option<String> {
@@ -19,8 +19,8 @@ pub(crate) fn hint(finding: &Finding) -> Option<String> {
         code::API_NOT_SERVED if finding.class == Class::Unsafe => {
             "bring its definition back for a while, or consent: --consent KIND/NAMESPACE/NAME, or `consent:` in the file"
         }
-        code::API_NOT_SERVED if finding.message.ends_with("this version of Kubernetes does not have it") => {
-            "take a version of the chart that supports this cluster"
+        code::API_NOT_SERVED if finding.message.ends_with(NOT_OF_THIS_KUBERNETES) => {
+            "take a version of the chart that supports this cluster, or correct `apiVersion` and `kind`"
         }
         code::CRD_IN_USE if finding.class == Class::Blocked => {
             "keep the version in the definition until every object is stored in another one and `status.storedVersions` of the definition does not name it any more"

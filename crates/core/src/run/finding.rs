@@ -30,6 +30,9 @@ pub struct Finding {
     pub message: String,
 }
 
+/// What a finding says at its end of a kind of Kubernetes itself that the cluster does not serve: nothing that could be installed brings it.
+pub const NOT_OF_THIS_KUBERNETES: &str = "this cluster's Kubernetes does not serve it in that version";
+
 impl Finding {
     /// A finding about `subject`.
     pub fn new(class: Class, code: &str, subject: impl fmt::Display, message: impl fmt::Display) -> Self {

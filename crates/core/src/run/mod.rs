@@ -21,7 +21,7 @@ mod staying;
 pub use cause::{Cause, CauseClass, Certainty};
 pub use cause_group::{CauseGroup, group};
 pub use event::{Event, EventKind, Note, PlannedRelease};
-pub use finding::{Class, Finding, code};
+pub use finding::{Class, Finding, NOT_OF_THIS_KUBERNETES, code};
 pub use holder::Holder;
 pub use outcome::{Failure, NextStep, ReleaseOutcome, RunFailed, RunOutcome, RunVerdict, StopReason};
 pub use plan::{

@@ -163,6 +163,11 @@ fn spellings(secret: &str) -> Vec<(&'static str, String)> {
         ("base32", base32(secret)),
         ("bytes as Go prints them", format!("[{}]", decimals(" "))),
         ("bytes as others print them", format!("[{}]", decimals(", "))),
+        ("bytes as a list of YAML", format!("- {}", decimals("\n- "))),
+        (
+            "utf-16 as PowerShell prints bytes",
+            wide(u16::to_le_bytes, secret).iter().map(u8::to_string).collect::<Vec<_>>().join(" "),
+        ),
         ("bytes as compact JSON", format!("[13,{},10]", decimals(","))),
         ("utf-16 in base64", STANDARD.encode(wide(u16::to_le_bytes, secret))),
         ("utf-16 in base64, with more", STANDARD.encode(wide(u16::to_le_bytes, &format!("p {secret};")))),

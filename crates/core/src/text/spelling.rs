@@ -197,17 +197,7 @@ impl Reading {
                     let span = self.span(group[0].0, group[group.len() - 1].0 + 1);
                     value.to_be_bytes()[8 - len..].iter().for_each(|byte| decoded.push(*byte, span));
                 }
-                read.push_texts(&decoded);
-                if decoded.may_be_utf16() {
-                    for (from, unit) in [
-                        (0, u16::from_le_bytes as UnitOf),
-                        (1, u16::from_le_bytes),
-                        (0, u16::from_be_bytes),
-                        (1, u16::from_be_bytes),
-                    ] {
-                        read.push_texts(&decoded.of_utf16(from, unit));
-                    }
-                }
+                read.push_decoded(&decoded);
             }
         }
         (!read.bytes.is_empty()).then_some(read)
@@ -246,18 +236,27 @@ impl Reading {
                 at += len;
                 let Some(byte) = byte else { break };
                 list.push(byte, span);
-                let rest = &self.bytes[at..];
-                let sign = usize::from(rest.starts_with(b","));
-                let between = sign + rest[sign..].iter().take_while(|byte| byte.is_ascii_whitespace()).count();
+                let between = between_decimals(&self.bytes[at..]);
                 if between == 0 {
                     break;
                 }
                 at += between;
             }
-            read.push_texts(&list);
+            read.push_decoded(&list);
             at += self.bytes[at..].iter().take_while(|byte| !byte.is_ascii_digit()).count();
         }
         (!read.bytes.is_empty()).then_some(read)
+    }
+
+    /// Adds what may be text of what was read from digits, as it is and as UTF-16.
+    fn push_decoded(&mut self, decoded: &Self) {
+        self.push_texts(decoded);
+        if decoded.may_be_utf16() {
+            for from in [0, 1] {
+                self.push_texts(&decoded.of_utf16(from, u16::from_le_bytes));
+                self.push_texts(&decoded.of_utf16(from, u16::from_be_bytes));
+            }
+        }
     }
 
     /// Adds what may be text of what was read from digits, which is little unless it is. Nothing goes over from one such part to the next.
@@ -320,6 +319,14 @@ fn apart(text: &[u8], digits: usize) -> usize {
     let rest = &text[sign + white..];
     let prefix = if rest.starts_with(b"0x") || rest.starts_with(b"0X") { 2 } else { 0 };
     sign + white + prefix
+}
+
+/// Bytes in decimal are set apart by blanks, commas, or as items of a list of YAML.
+fn between_decimals(text: &[u8]) -> usize {
+    let sign = usize::from(text.starts_with(b","));
+    let white = text[sign..].iter().take_while(|byte| byte.is_ascii_whitespace()).count();
+    let item = if white > 0 && text[sign + white..].starts_with(b"- ") { 2 } else { 0 };
+    sign + white + item
 }
 
 fn of_base64(byte: u8) -> Option<u8> {

@@ -112,8 +112,10 @@ pub(crate) async fn made_up_for(
     if !is_certain || !wanted.is_rendered_as(made_as) {
         return Ok(Vec::new());
     }
-    let is_as_helm_was_told =
+    let is_told_the_same =
         !wanted.uses.capabilities || run.served.as_ref().is_some_and(|served| render::is_told_the_same(wanted, served));
+    // What was rendered without a look at the cluster differs in what helm has found there too.
+    let is_as_helm_was_told = is_told_the_same && !wanted.looks_up_later;
     let rendered = match &run.rendered_last {
         Some(rendered) => rendered,
         None if is_as_helm_was_told => &wanted.rendering,

@@ -1,7 +1,7 @@
 //! What the server's answers to a dry run mean.
 
 use crate::context::Outcome;
-use pilothouse_core::{Redactor, error_chain, forced_replacement, words_of_refusal};
+use pilothouse_core::{NOT_OF_THIS_KUBERNETES, Redactor, error_chain, forced_replacement, words_of_refusal};
 use pilothouse_health::is_built_in;
 use pilothouse_kube::ClusterError;
 use serde_json::Value;
@@ -69,7 +69,7 @@ pub(super) fn unreadable(error: &ClusterError, redactor: &Redactor) -> Outcome {
     match error {
         // No chart brings it.
         ClusterError::NotServed { group: Some(version), .. } if is_built_in(group_of(version)) => {
-            Outcome::NotServed { why: format!("{why}: this version of Kubernetes does not have it") }
+            Outcome::NotServed { why: format!("{why}: {NOT_OF_THIS_KUBERNETES}") }
         }
         ClusterError::NotServed { .. } => Outcome::NotServed { why },
         ClusterError::Unreachable { .. }
