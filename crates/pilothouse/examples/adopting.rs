@@ -22,7 +22,7 @@ impl HelmChart for Web {
     }
 }
 
-pub async fn run(session: Arc<Session>) -> Result<(), Box<dyn Error>> {
+pub(crate) async fn run(session: Arc<Session>) -> Result<(), Box<dyn Error>> {
     let info = ChartInfo {
         name: "web".into(),
         namespace: "adopting".into(),

@@ -26,7 +26,7 @@ impl HelmChart for Web {
     }
 }
 
-pub async fn run(session: Arc<Session>) -> Result<(), Box<dyn Error>> {
+pub(crate) async fn run(session: Arc<Session>) -> Result<(), Box<dyn Error>> {
     let info = ChartInfo {
         name: "web".into(),
         namespace: "check".into(),

@@ -21,7 +21,7 @@ fn web(namespace: &str) -> Web {
     })
 }
 
-pub async fn run(sessions: [Arc<Session>; 2]) -> Result<(), Box<dyn Error>> {
+pub(crate) async fn run(sessions: [Arc<Session>; 2]) -> Result<(), Box<dyn Error>> {
     let [staging, production] = sessions;
     let (staging, production) = tokio::join!(
         staging.stack("staging").chart(web("web-staging")).apply(),

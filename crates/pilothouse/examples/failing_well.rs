@@ -28,7 +28,7 @@ impl HelmChart for Web {
     }
 }
 
-pub async fn run(session: Arc<Session>) -> Result<(), Box<dyn Error>> {
+pub(crate) async fn run(session: Arc<Session>) -> Result<(), Box<dyn Error>> {
     let web = Web(ChartInfo {
         name: "web".into(),
         namespace: "failing-well".into(),

@@ -12,7 +12,7 @@ impl HelmChart for Web {
     }
 }
 
-pub async fn run(session: Arc<Session>) -> Result<(), Box<dyn Error>> {
+pub(crate) async fn run(session: Arc<Session>) -> Result<(), Box<dyn Error>> {
     let web = Web(ChartInfo {
         name: "web".into(),
         namespace: "first-chart".into(),

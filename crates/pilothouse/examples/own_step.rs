@@ -48,7 +48,7 @@ impl HelmChart for Web {
     }
 }
 
-pub async fn run(session: Arc<Session>) -> Result<(), Box<dyn Error>> {
+pub(crate) async fn run(session: Arc<Session>) -> Result<(), Box<dyn Error>> {
     let web = Web(ChartInfo {
         name: "web".into(),
         namespace: "own-step".into(),

@@ -22,7 +22,7 @@ fn web(namespace: &str) -> Web {
     })
 }
 
-pub async fn run(session: Arc<Session>) -> Result<(), Box<dyn Error>> {
+pub(crate) async fn run(session: Arc<Session>) -> Result<(), Box<dyn Error>> {
     // A run on a task of its own. Dropped, it is killed, and the next one continues.
     let mut running = session.stack("service").chart(web("service")).start();
     let mut phases = 0;

@@ -89,8 +89,9 @@ pub(crate) async fn deploy(
         run.stays = stays;
         let recorded = is_recorded(ctx, run, before).await?;
         run.attempts.note_deployed(given.digest(), before, run.id);
-        if wanted.defines_kinds_in_templates() {
-            // Later releases are rendered for what the cluster serves now. What `crds/` has brought is known.
+        if wanted.defines_kinds_in_templates() || (wanted.defines_kinds() && brought == 0) {
+            // Later releases are rendered for what the cluster serves now. What was brought from `crds/` is known; steps, hooks and others
+            // may have brought it too.
             ctx.cluster().discovery(true).await?;
         }
         restart_if_asked(ctx, change, Some(recorded)).await?;

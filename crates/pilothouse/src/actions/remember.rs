@@ -213,7 +213,7 @@ async fn capabilities_after(
     if !wanted.uses.capabilities {
         return Ok(told);
     }
-    if wanted.defines_kinds_in_templates() {
+    if wanted.defines_kinds() {
         // One may have been established only once helm had ended.
         ctx.cluster().discovery(true).await?;
     }

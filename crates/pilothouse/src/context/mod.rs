@@ -38,7 +38,6 @@ pub(crate) use deploy_preview::{DeployPreview, HookPreview};
 pub(crate) use earlier_run::{EarlierHelm, EarlierRun, Gone, UnderLock, is_gone};
 pub(crate) use events::{Emitter, Message, millis};
 pub use foresight::Foresight;
-pub(crate) use foresight::LOOK_COUNTS;
 pub(crate) use inputs::PlainInputs;
 pub use ledger::StepAnswer;
 pub(crate) use ledger::{Ledger, StepVerdict};

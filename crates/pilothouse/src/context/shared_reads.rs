@@ -119,6 +119,11 @@ impl SharedReads {
         found.filter(holds).map(|(_, _, live)| live)
     }
 
+    /// The drift that was found does not hold any more.
+    pub(crate) fn forget_drifted(&self) {
+        held(&self.drifted).clear();
+    }
+
     /// What was found does not hold any more.
     pub(crate) fn forget_found(&self, release: &ReleaseKey) {
         held(&self.prefetched).remove(release);

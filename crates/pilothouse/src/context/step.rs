@@ -20,6 +20,8 @@ pub trait Step: Send + Sync {
     /// What tells this step from one that does something else: everything it is given that [`describe`](Self::describe) does not tell,
     /// and a number that is raised when its code changes what it does. What an earlier run has done counts only if this is the same. It
     /// may be of secrets: what is kept of it is put under a key.
+    ///
+    /// A step that a program has run before this was asked for answers with an empty text: then it is the same step still.
     fn version(&self) -> String;
 
     /// Text that must never be shown. It is known before anything of the run begins: wherever it would be told, `***` stands instead.

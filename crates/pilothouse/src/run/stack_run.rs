@@ -2,7 +2,6 @@
 
 use crate::actions;
 use crate::context::Context;
-use crate::context::LOOK_COUNTS;
 use crate::context::Ledger;
 use crate::context::Message;
 use crate::context::Planned;
@@ -132,7 +131,6 @@ pub async fn run(
     let checks = async { tokio::join!(checks, look) };
     let (mut findings, looked) =
         listening(Box::pin(checks.instrument(span::part("checks"))), &mut owner, &mut messages).await;
-    let compared_at = Instant::now();
     if let Some(plan) = config.plan.as_ref().filter(|_| findings.iter().all(Vec::is_empty)) {
         let brings = plan::brings(&graph, &contexts, &runs, &stands_on, config.concurrency);
         listening(Box::pin(brings), &mut owner, &mut messages).await;
@@ -176,15 +174,10 @@ pub async fn run(
                 ctx.forget_observation().await;
             }
         }
-        let holds = !opened.others_were_at_work()
-            && !runs.iter().any(|run| run.is_continued() || run.is_under_way())
-            && compared_at.elapsed() < LOOK_COUNTS;
-        if config.plan.is_some() && holds {
-            // What follows is looked at with the lock in the hand.
-            for ctx in &contexts {
-                ctx.forget_observation().await;
-            }
-        } else if let Some(plan) = &config.plan {
+        // What was found before the lock is no reason to change anything under it.
+        session.reads.forget_drifted();
+        // Compared once more: the lock keeps away runs of this stack, and nobody else.
+        if let Some(plan) = &config.plan {
             let outdated = Box::pin(outdated(config, plan, &contexts, &runs));
             let findings = listening(outdated, &mut owner, &mut messages).await;
             refused = not_begun(&contexts, findings, "the plan does not hold for another release", &mut owner);

@@ -6,13 +6,14 @@ use pilothouse::{Environment, Session};
 use pilothouse_plane::provision::Tool;
 use pilothouse_testkit::repository;
 use serde_json::json;
+use std::fmt::Write as _;
 use std::path::Path;
 use std::sync::Arc;
 
 macro_rules! example {
     ($name:ident, $path:literal) => {
         #[path = $path]
-        #[expect(dead_code, unreachable_pub, reason = "it is a program by itself")]
+        #[expect(dead_code, reason = "it is a program by itself")]
         mod $name;
     };
 }
@@ -44,7 +45,8 @@ async fn each_example_does_what_it_says() {
             "spec": {"selector": {"app": "web"}, "ports": [{"port": 80, "targetPort": 8080}]}}),
     ];
     for object in &service {
-        let options = ApplyOptions { field_manager: "somebody".into(), force: false, dry_run: false, default_namespace: None };
+        let options =
+            ApplyOptions { field_manager: "somebody".into(), force: false, dry_run: false, default_namespace: None };
         cluster.apply(object, &options).await.unwrap();
     }
     let (adopted, first, step, checked, failed) = tokio::join!(
@@ -83,18 +85,18 @@ fn the_guide_shows_the_examples() {
         let (name, after) = after.split_once(" -->\n").unwrap();
         let (_, after) = after.split_once("```rust\n").unwrap().1.split_once("```\n").unwrap();
         let source = std::fs::read_to_string(examples.join(format!("{name}.rs"))).unwrap();
-        shown += &format!("{before}<!-- example {name} -->\n```rust\n{source}```\n");
-        names.push(format!("{name}.rs"));
+        write!(shown, "{before}<!-- example {name} -->\n```rust\n{source}```\n").unwrap();
+        names.push(name.to_owned());
         rest = after;
     }
     shown += rest;
     let files = std::fs::read_dir(&examples).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
-    let mut files: Vec<String> = files.filter(|name| name.ends_with(".rs")).collect();
+    let mut files: Vec<String> = files.filter_map(|name| name.strip_suffix(".rs").map(str::to_owned)).collect();
     files.sort();
     names.sort();
     assert_eq!(names, files, "each example has its page");
     if std::env::var_os("PILOTHOUSE_BLESS").is_some() {
-        std::fs::write(&guide, &shown).unwrap();
+        return std::fs::write(&guide, &shown).unwrap();
     }
     assert!(shown == text, "docs/rust-guide.md is out of date: run this test with PILOTHOUSE_BLESS=1");
 }

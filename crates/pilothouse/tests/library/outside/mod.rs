@@ -7,6 +7,10 @@ use pilothouse_testkit::{fixture_chart, helm};
 use std::path::Path;
 use std::process::Command;
 
+/// It is compiled with the tests of every day.
+#[expect(dead_code, reason = "it is a program by itself")]
+mod program;
+
 const PROGRAM: &str = include_str!("program.rs");
 const LIBRARY: &str = env!("CARGO_MANIFEST_DIR");
 

@@ -8,7 +8,8 @@ impl HelmChart for Web {
         &self.0
     }
     async fn post_exec(&self, ctx: &Context, _: &mut ReleaseRun, _: &mut Payload) -> Result<(), PhaseError> {
-        Ok(ctx.say("deployed"))
+        ctx.say("deployed");
+        Ok(())
     }
 }
 
