@@ -110,7 +110,7 @@ pub struct ApplyStep {
 /// Without what it is given: secrets may be in that.
 impl fmt::Debug for ApplyStep {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let manifests = format_args!("{} manifests", self.manifests.len());
+        let manifests = self.manifests.len();
         f.debug_struct("ApplyStep").field("files", &self.files).field("manifests", &manifests).finish()
     }
 }
