@@ -28,6 +28,7 @@ mod runtime;
 mod scheduling;
 mod storage;
 mod surroundings;
+mod traces;
 mod unmoved;
 mod webhooks;
 mod workload;
