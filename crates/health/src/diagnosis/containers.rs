@@ -122,7 +122,7 @@ pub(super) fn ended(evidence: &Evidence, container: Container<'_>) -> Option<Dra
     let said = log(evidence, container).and_then(traces::decisive);
     let mut logs = log_lines(evidence, container);
     // It may stand far above the end.
-    if let Some(said) = said.as_ref().filter(|said| logs.iter().all(|line| !said.contains(line.as_str()))) {
+    if let Some(said) = said.as_ref().filter(|said| !logs.contains(said)) {
         logs.insert(0, said.clone());
     }
     let draft = if reason == "OOMKilled" {
