@@ -319,7 +319,8 @@ impl<'a> Context<'a> {
     fn claims(&self) -> String {
         let claims = storage::claims_of(self.pod).into_iter();
         let claims = claims.map(|claim| format!("PersistentVolumeClaim {}/{claim}", namespace(self.pod)));
-        claims.collect::<Vec<_>>().join(" or ")
+        let claims = claims.collect::<Vec<_>>().join(" or ");
+        if claims.is_empty() { format!("a PersistentVolumeClaim of {}", self.evidence.object) } else { claims }
     }
 
     /// A claim that has no volume, or is not there yet.

@@ -55,8 +55,10 @@ fn the_time_counts_from_when_it_was_first_wanted() {
     "status": {"conditions": [{"type": "Ready", "status": "False", "reason": "SecretSyncedError", "message": "could not get SecretStore \"vault\""}]}}),
     "ExternalSecret web/db", "SecretSyncedError: could not get SecretStore \"vault\"")]
 #[case::certificate(json!({"apiVersion": "cert-manager.io/v1", "kind": "Certificate", "metadata": {"name": "c", "namespace": "web"}, "spec": {"secretName": "db"},
-    "status": {"conditions": [{"type": "Issuing", "status": "True"}, {"type": "Ready", "status": "False", "reason": "Failed", "message": "issuer.cert-manager.io \"ca\" not found"}]}}),
-    "Certificate web/c", "Failed: issuer.cert-manager.io \"ca\" not found")]
+    "status": {"conditions": [
+        {"type": "Issuing", "status": "False", "reason": "Failed", "message": "The certificate request has failed to complete: order is invalid"},
+        {"type": "Ready", "status": "False", "reason": "DoesNotExist", "message": "Issuing certificate as Secret does not exist"}]}}),
+    "Certificate web/c", "Failed: The certificate request has failed to complete: order is invalid")]
 #[case::any_operator(json!({"apiVersion": "acme.example/v1", "kind": "Database", "metadata": {"name": "x", "namespace": "web"}, "spec": {"userSecret": "db"},
     "status": {"conditions": [{"type": "Synced", "status": "False", "message": "cannot reach the cloud: access denied"}]}}),
     "Database web/x", "Synced is False: cannot reach the cloud: access denied")]
@@ -76,14 +78,19 @@ fn who_is_to_make_it_says_why_not(#[case] maker: Value, #[case] named: &str, #[c
 
 /// One that is at it, or that has made it as it says, tells nothing.
 #[rstest]
-#[case::at_it("False", "Issuing", "Issuing certificate as Secret does not exist")]
-#[case::patient("False", "", "waiting for the store")]
-#[case::done("True", "SecretSynced", "secret synced")]
-fn who_is_to_make_it_is_at_it(#[case] status: &str, #[case] reason: &str, #[case] message: &str) {
-    let maker = json!({"apiVersion": "external-secrets.io/v1", "kind": "ExternalSecret", "metadata": {"name": "db", "namespace": "web"},
-        "status": {"conditions": [{"type": "Ready", "status": status, "reason": reason, "message": message}]}});
+#[case::at_it(json!({"apiVersion": "cert-manager.io/v1", "kind": "Certificate", "metadata": {"name": "db", "namespace": "web"},
+    "spec": {"secretName": "db"}, "status": {"conditions": [
+        {"type": "Issuing", "status": "True", "reason": "DoesNotExist", "message": "Issuing certificate as Secret does not exist"},
+        {"type": "Ready", "status": "False", "reason": "DoesNotExist", "message": "Issuing certificate as Secret does not exist"}]}}))]
+#[case::patient(json!({"apiVersion": "external-secrets.io/v1", "kind": "ExternalSecret", "metadata": {"name": "db", "namespace": "web"},
+    "status": {"conditions": [{"type": "Ready", "status": "False", "message": "waiting for the store"}]}}))]
+#[case::done(json!({"apiVersion": "external-secrets.io/v1", "kind": "ExternalSecret", "metadata": {"name": "db", "namespace": "web"},
+    "status": {"conditions": [{"type": "Ready", "status": "True", "reason": "SecretSynced", "message": "secret synced"}]}}))]
+#[case::says_nothing_yet(json!({"apiVersion": "external-secrets.io/v1", "kind": "ExternalSecret", "metadata": {"name": "db", "namespace": "web"}}))]
+fn who_is_to_make_it_is_at_it(#[case] maker: Value) {
+    let why = format!("Secret web/db does not exist yet; {} web/db is to make it", maker["kind"].as_str().unwrap());
     let of = Of::web().container_since(600, &waiting("secret \"db\" not found")).around(maker);
-    of.tells(Line::SecretAwaited, "Secret web/db does not exist yet; ExternalSecret web/db is to make it");
+    of.tells(Line::SecretAwaited, &why);
 }
 
 #[rstest]
