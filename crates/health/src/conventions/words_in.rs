@@ -131,7 +131,7 @@ fn of_fields<'a>(
 /// Whether a status has conditions, and all of them hold.
 fn all_hold(status: &Map<String, Value>) -> bool {
     let conditions = status.get("conditions").map(fields::conditions_of).unwrap_or_default();
-    !conditions.is_empty() && conditions.iter().all(|condition| condition.is_true())
+    !conditions.is_empty() && conditions.iter().all(fields::Condition::is_true)
 }
 
 /// Why it is so, as told beside a word (`phaseReason`, `stateMessage`, `message`): a sentence, or a reason where there is none.

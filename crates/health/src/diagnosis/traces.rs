@@ -2,6 +2,9 @@
 
 use super::read::one_line;
 
+/// Lines of a message that stand above a trace.
+const MOST_LINES_OF_A_MESSAGE: usize = 5;
+
 /// The line that says why, on one line; the last one where the log does not end with a trace.
 pub(super) fn decisive(log: &[String]) -> Option<String> {
     let found = of_go(log)
@@ -57,10 +60,8 @@ fn of_frames(log: &[String]) -> Option<String> {
     if let Some(cause) = log[first..last].iter().rfind(|line| is_cause(line)) {
         return Some(one_line(cause));
     }
-    // A message may have several lines.
-    const MOST_LINES: usize = 5;
     let above = above?;
     let names_it = |line: &&String| line.contains("Error") || line.contains("Exception");
-    let named = log[..=above].iter().rev().take(MOST_LINES).find(names_it);
+    let named = log[..=above].iter().rev().take(MOST_LINES_OF_A_MESSAGE).find(names_it);
     Some(one_line(named.unwrap_or(&log[above])))
 }
