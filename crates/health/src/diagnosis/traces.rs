@@ -39,8 +39,12 @@ fn of_python(log: &[String]) -> Option<String> {
 
 /// A frame of Java, .NET, Node or Ruby.
 fn is_frame(line: &str) -> bool {
-    let line = line.trim_start();
-    line.starts_with("at ") || line.starts_with("from ") || (line.starts_with("... ") && line.ends_with(" more"))
+    let words = line.trim_start();
+    let is_indented = words.len() < line.len();
+    is_indented
+        && (words.starts_with("at ")
+            || words.starts_with("from ")
+            || (words.starts_with("... ") && words.ends_with(" more")))
 }
 
 fn is_cause(line: &str) -> bool {

@@ -101,6 +101,7 @@ const RUBY: &str = "/app/boot.rb:3:in 'fetch': key not found: \"TOKEN\" (KeyErro
 #[case::rust_of_before(RUST_OLD, "thread 'main' panicked at 'no settings', src/main.rs:4:10")]
 #[case::dotnet(DOTNET, "Unhandled exception. System.InvalidOperationException: no connection string")]
 #[case::ruby(RUBY, "/app/boot.rb:3:in 'fetch': key not found: \"TOKEN\" (KeyError)")]
+#[case::no_frame("no database\nat 12:03 the server gave up", "at 12:03 the server gave up")]
 #[case::no_trace("starting\nno database at db:5432", "no database at db:5432")]
 fn the_line_that_says_why(#[case] log: &str, #[case] expected: &str) {
     let lines: Vec<String> = log.lines().filter(|line| !line.trim().is_empty()).map(str::to_owned).collect();
