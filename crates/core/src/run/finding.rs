@@ -69,7 +69,7 @@ pub mod code {
         CHART_SCHEMA_UNUSABLE: "The schema of the chart's values cannot be used: it or one that it refers to cannot be loaded, or it is none. The values were not looked at.",
         CHART_TEMPLATE_FAILED: "helm cannot render the chart with these values.",
         CHECK_FAILED: "A step of `check_prerequisites` failed.",
-        CLASS_MISSING: "A PriorityClass or RuntimeClass that a pod names does not exist.",
+        CLASS_MISSING: "A PriorityClass, RuntimeClass or DeviceClass that a pod names does not exist.",
         CLUSTER_MISMATCH: "The cluster is not the one that the stack file's `cluster` names, or cannot be told to be.",
         CONDITION_NOT_MET: "A condition of an object does not hold, for the reason that its controller gives.",
         CONFIGMAP_KEY_MISSING: "A ConfigMap is there, but not the key that a pod wants of it.",

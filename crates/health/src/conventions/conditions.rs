@@ -1,9 +1,10 @@
 //! What a list of conditions says together.
 
-use super::fields::Condition;
+use super::fields::{self, Condition};
 use super::names;
 use super::opinion::Opinion;
 use super::words::{self, Sense, complains, is_patient, sense};
+use serde_json::Value;
 
 /// Conditions that sum up all others.
 const SUMMARY: [&str; 8] =
@@ -100,6 +101,24 @@ fn named(conditions: Vec<Condition<'_>>, generation: Option<i64>) -> Vec<Named<'
 /// Whether a condition that sums up holds for the present version of the spec.
 pub(super) fn is_well(conditions: Vec<Condition<'_>>, generation: Option<i64>) -> bool {
     named(conditions, generation).iter().any(|one| one.is_summary() && one.condition.is_true() && !one.stale)
+}
+
+/// The condition that says best why an object is not as it should be: one that should hold and does not, or for trouble and
+/// holds; a complaint before what is merely not yet. One without words says nothing.
+pub(crate) fn unmet(object: &Value) -> Option<Condition<'_>> {
+    let listed = object.pointer("/status/conditions").map(fields::conditions_of).unwrap_or_default();
+    let all = named(listed, fields::number(object, "/metadata/generation"));
+    let is_bad = |one: &Named<'_>| one.is_bad_name() || one.unmet() == Sense::Bad;
+    let is_unmet = |one: &&Named<'_>| {
+        let counts = match one.condition.status {
+            "True" => one.is_bad_name(),
+            "False" => !one.is_bad_name() && (one.is_summary() || one.is_good_name() || is_bad(one)),
+            _ => false,
+        };
+        counts && !one.stale && !one.condition.message.is_empty()
+    };
+    let bad = all.iter().filter(is_unmet).find(|one| is_bad(one));
+    bad.or_else(|| all.iter().find(is_unmet)).map(|one| one.condition)
 }
 
 /// What is wrong in any case: a condition for trouble holds, or one that should hold does not and says why.

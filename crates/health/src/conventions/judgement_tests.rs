@@ -58,6 +58,24 @@ fn ready(status: &str, reason: &str, message: &str) -> Value {
 // Words, counts and flags.
 #[case(json!({"phase": "Failed", "message": "no disk"}), (Failed, Some("Failed"), "phase is Failed: no disk"))]
 #[case(json!({"phase": "Ready", "health": "yellow"}), (InProgress, Some("yellow"), "health is yellow"))]
+// A yellow search cluster of one member is as good as it gets, when its controller says that all holds.
+#[case(json!({"phase": "Ready", "health": "yellow", "conditions": [{"type": "ReconciliationComplete", "status": "True"}, {"type": "IsReachable", "status": "True"}]}),
+    (Current, None, "ReconciliationComplete is True"))]
+#[case(json!({"phase": "Ready", "health": "yellow", "conditions": [{"type": "ReconciliationComplete", "status": "True"}, {"type": "IsReachable", "status": "False"}]}),
+    (InProgress, None, "IsReachable is False"))]
+#[case(json!({"phase": "ApplyingChanges", "health": "yellow", "conditions": [{"type": "ReconciliationComplete", "status": "True"}]}),
+    (InProgress, Some("ApplyingChanges"), "phase is ApplyingChanges"))]
+#[case(json!({"health": "yellow", "conditions": [{"type": "ReconciliationComplete", "status": "True"}]}),
+    (InProgress, Some("yellow"), "health is yellow"))]
+#[case(json!({"phase": "Ready", "health": "red", "conditions": [{"type": "ReconciliationComplete", "status": "True"}]}), (Failed, Some("red"), "health is red"))]
+// What stands beside a word says why.
+#[case(json!({"phase": "Failed", "phaseReason": "no quota for it"}), (Failed, Some("Failed"), "phase is Failed: no quota for it"))]
+#[case(json!({"phase": "Failed", "phaseMessage": "no quota for it", "reason": "Quota"}), (Failed, Some("Failed"), "phase is Failed: no quota for it"))]
+#[case(json!({"state": "Failed", "stateReason": "no quota for it"}), (Failed, Some("Failed"), "state is Failed: no quota for it"))]
+#[case(json!({"state": "Failed", "phaseReason": "Quota", "message": "no quota for it"}), (Failed, Some("Failed"), "state is Failed: no quota for it"))]
+#[case(json!({"phase": "Failed", "error": "no quota for it"}), (Failed, Some("Failed"), "phase is Failed: no quota for it"))]
+#[case(json!({"phase": "Failed", "lastError": {"message": "no quota for it"}}), (Failed, Some("Failed"), "phase is Failed: no quota for it"))]
+#[case(json!({"phase": "Ready", "lastError": "no quota for it"}), (Current, Some("Ready"), "phase is Ready"))]
 #[case(json!({"state": "Unknown"}), (Unknown, Some("Unknown"), "state is Unknown"))]
 #[case(json!({"state": "NotFound"}), (NotFound, Some("NotFound"), "state is NotFound"))]
 #[case(json!({"certificateStatus": "Provisioning"}), (InProgress, Some("Provisioning"), "certificateStatus is Provisioning"))]

@@ -13,4 +13,5 @@ mod opinion;
 pub(crate) mod words;
 mod words_in;
 
+pub(crate) use conditions::unmet;
 pub(crate) use judgement::{General, any, before_all};

@@ -113,14 +113,38 @@ fn of_fields<'a>(
         let word = status.get(field)?.as_str()?;
         Some((field, word, sense_for(object, word)?))
     });
+    let mut known: Vec<(&str, &str, Sense)> = known.collect();
+    // The colour of what cannot be better, such as a search cluster of one member, whose copies have nowhere to go.
+    if known.iter().any(|(_, _, sense)| *sense == Sense::Good) && all_hold(status) {
+        known.retain(|(_, word, _)| !word.eq_ignore_ascii_case("yellow"));
+    }
     // The first of equals.
-    let (field, word, sense) = known.reduce(|worst, other| if other.2 > worst.2 { other } else { worst })?;
-    let said = ["message", "reason"].map(|field| status.get(field).and_then(Value::as_str).unwrap_or_default());
-    let said = said.into_iter().find(|text| !text.is_empty() && *text != word);
+    let worst = known.into_iter().reduce(|worst, other| if other.2 > worst.2 { other } else { worst });
+    let (field, word, sense) = worst?;
+    let said = said_beside(status, field, word, sense);
     let message = said.map_or_else(|| format!("{field} is {word}"), |said| format!("{field} is {word}: {said}"));
     // A sentence is no reason.
     let reason = if word.split_whitespace().count() > 4 { String::new() } else { word.split_whitespace().collect() };
     Some(Opinion { reason, ..Opinion::new(sense, names::WORDS, message) })
+}
+
+/// Whether a status has conditions, and all of them hold.
+fn all_hold(status: &Map<String, Value>) -> bool {
+    let conditions = status.get("conditions").map(fields::conditions_of).unwrap_or_default();
+    !conditions.is_empty() && conditions.iter().all(fields::Condition::is_true)
+}
+
+/// Why it is so, as told beside a word (`phaseReason`, `stateMessage`, `message`): a sentence, or a reason where there is none.
+fn said_beside(status: &Map<String, Value>, field: &str, word: &str, sense: Sense) -> Option<String> {
+    let own = ["Message", "Reason", "Description"].map(|end| format!("{field}{end}"));
+    let others = ["message", "reason", "phaseMessage", "phaseReason", "stateMessage", "stateReason"].map(str::to_owned);
+    let said = own.iter().chain(&others).filter_map(|field| status.get(field)?.as_str());
+    let said = said.filter(|text| !text.trim().is_empty() && *text != word).map(str::to_owned);
+    // An error that is remembered says nothing of what is well.
+    let errors = ["error", "lastError"].into_iter().filter(|_| sense > Sense::Good);
+    let said: Vec<String> = said.chain(errors.filter_map(|field| failure_in(status.get(field)?))).collect();
+    let sentence = said.iter().find(|text| text.trim().contains(' '));
+    sentence.or_else(|| said.first()).cloned()
 }
 
 /// What a status says in a field for errors (`failureMessage` is Cluster API's). The last error is remembered by some

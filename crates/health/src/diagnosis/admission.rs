@@ -40,7 +40,9 @@ pub(super) fn refusal(message: &str, namespace: &str, tries: Tries, around: Arou
         .or_else(|| service_account(&said, namespace, tries))
         .or_else(|| class(&said, tries))
         .or_else(|| namespace_missing(&said))
-        .or_else(|| forbidden(&said))?;
+        .or_else(|| forbidden(&said))
+        .or_else(|| escalation(&said))
+        .or_else(|| owner(&said))?;
     Some(draft.seen(said))
 }
 
@@ -222,5 +224,34 @@ fn forbidden(said: &str) -> Option<Draft> {
         )
         .next(format!("have a role with the verb {verb} on {kind} bound to {user} {scope}"))
         .next(check),
+    )
+}
+
+/// `user "a" (groups=["b"]) is attempting to grant RBAC permissions not currently held: {...}`: of a role, and of a binding to one.
+fn escalation(said: &str) -> Option<Draft> {
+    let (before, lacks) = said.split_once(" is attempting to grant RBAC permissions not currently held:")?;
+    let user = before.rsplit_once("user \"").and_then(|(_, user)| user.split('"').next())?;
+    Some(
+        Draft::new(
+            Line::RbacForbidden,
+            format!("permission of {user}: to give away what it does not have"),
+            format!("{user} may not give away what it does not have itself: {}", lacks.trim()),
+        )
+        .next(format!("have {user} given these permissions, or the verb escalate on roles and bind on the role"))
+        .next("or have somebody with these permissions deploy it"),
+    )
+}
+
+/// The admission of owner references: `cannot set blockOwnerDeletion if an ownerReference refers to a resource you can't set
+/// finalizers on`, `cannot set an ownerRef on a resource you can't delete`.
+fn owner(said: &str) -> Option<Draft> {
+    const WORDS: [&str; 2] =
+        ["cannot set blockOwnerDeletion ", "cannot set an ownerRef on a resource you can't delete"];
+    let at = WORDS.iter().filter_map(|words| said.find(words)).min()?;
+    let why = format!("it may not be made so: {}", &said[at..]);
+    Some(
+        Draft::new(Line::RbacForbidden, "permission to change the owner of what is made", why).next(
+            "have whoever makes it given the verbs update on the finalizers of its owner, and delete on the owner",
+        ),
     )
 }

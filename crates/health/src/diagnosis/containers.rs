@@ -6,6 +6,7 @@ use super::line::{Line, RESTARTS, RESTARTS_AT_MOST};
 use super::read::{Seen, between, events_about, list, name, namespace, number, one_line, text, time};
 use super::runtime;
 use super::surroundings::while_open;
+use super::traces;
 use crate::readiness;
 use jiff::Timestamp;
 use serde_json::Value;
@@ -118,7 +119,12 @@ pub(super) fn ended(evidence: &Evidence, container: Container<'_>) -> Option<Dra
     let ended = container.ended()?;
     let (code, reason) = (number(ended, "/exitCode"), text(ended, "/reason"));
     let root = format!("{} {}", evidence.object, container.label());
-    let logs = log_lines(evidence, container);
+    let said = log(evidence, container).and_then(traces::decisive);
+    let mut logs = log_lines(evidence, container);
+    // It may stand far above the end.
+    if let Some(said) = said.as_ref().filter(|said| !logs.contains(said)) {
+        logs.insert(0, said.clone());
+    }
     let draft = if reason == "OOMKilled" {
         out_of_memory(evidence, container, &root)
     } else if let Some((line, why, next)) = cannot_start(container, ended, &logs) {
@@ -130,14 +136,14 @@ pub(super) fn ended(evidence: &Evidence, container: Container<'_>) -> Option<Dra
     {
         killed
     } else if container.init {
-        let why = format!("{} {}", container.label(), ends_with(code, &logs));
+        let why = format!("{} {}", container.label(), ends_with(code, said.as_deref()));
         if never_restarted(container.pod) {
             Draft::new(Line::InitFailing, &root, why).settled(true)
         } else {
             tried(Line::InitFailing, starts(evidence, container), &root, why)
         }
     } else {
-        let why = format!("{} {}", container.label(), ends_with(code, &logs));
+        let why = format!("{} {}", container.label(), ends_with(code, said.as_deref()));
         if text(container.pod, "/status/phase") == "Failed" && never_restarted(container.pod) {
             Draft::new(Line::EndedForGood, &root, why)
         } else {
@@ -177,9 +183,9 @@ fn last_words(ended: &Value) -> String {
     }
 }
 
-/// `ends with exit code 3: "no database"`, with the last line of the log.
-fn ends_with(code: i64, logs: &[String]) -> String {
-    let last = logs.last().map(|line| format!(": {line}")).unwrap_or_default();
+/// `ends with exit code 3: "no database"`, with the line of the log that says why.
+fn ends_with(code: i64, said: Option<&str>) -> String {
+    let last = said.map(|line| format!(": {line}")).unwrap_or_default();
     match code {
         0 => format!("ends by itself, with exit code 0{last}"),
         137 => format!("was killed (exit code 137){last}"),
@@ -309,12 +315,16 @@ fn probe_hint(container: Container<'_>) -> String {
 
 /// The end of the container's log, of the run that ended if it was read.
 pub(super) fn log_lines(evidence: &Evidence, container: Container<'_>) -> Vec<String> {
+    let lines = log(evidence, container).unwrap_or_default();
+    lines[lines.len().saturating_sub(LOG_LINES)..].iter().map(|line| one_line(line)).collect()
+}
+
+/// What was read of the container's log, of the run that ended if it was read.
+fn log<'a>(evidence: &'a Evidence, container: Container<'_>) -> Option<&'a [String]> {
     let of =
         |log: &&LogTail| log.pod == name(container.pod) && log.container == container.name() && !log.lines.is_empty();
     let previous = evidence.logs.iter().filter(of).find(|log| log.previous);
-    let Some(log) = previous.or_else(|| evidence.logs.iter().find(of)) else { return Vec::new() };
-    let skipped = log.lines.len().saturating_sub(LOG_LINES);
-    log.lines.iter().skip(skipped).map(|line| one_line(line)).collect()
+    previous.or_else(|| evidence.logs.iter().find(of)).map(|log| log.lines.as_slice())
 }
 
 /// The log that tells why the container ended or does not answer.

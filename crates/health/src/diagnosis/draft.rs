@@ -23,6 +23,8 @@ pub(super) struct Draft {
     pub settled: bool,
     pub why: String,
     pub root: String,
+    /// The object that is to blame, where it is another one than that which is not ready for it.
+    pub about: Option<ObjectRef>,
     pub evidence: Vec<String>,
     pub next: Vec<String>,
 }
@@ -36,6 +38,7 @@ impl Draft {
             settled: false,
             why: why.into(),
             root: root.into(),
+            about: None,
             evidence: Vec::new(),
             next: Vec::new(),
         }
@@ -158,7 +161,9 @@ impl Draft {
     pub(super) fn cause(self, object: Option<ObjectRef>, status: Option<ObjectStatus>, redactor: &Redactor) -> Cause {
         let (rule, certainty) = (self.line.rule(), self.certainty());
         let clean = |text: &str| redactor.clean(text).in_one_line(LONGEST);
-        let status = status.map(|mut status| {
+        let of_another = self.about.is_some();
+        let object = self.about.or(object);
+        let status = status.filter(|_| !of_another).map(|mut status| {
             status.message = clean(&status.message);
             status
         });

@@ -25,9 +25,11 @@ mod references;
 mod rejected;
 mod revisions;
 mod runtime;
+mod said;
 mod scheduling;
 mod storage;
 mod surroundings;
+mod traces;
 mod unmoved;
 mod webhooks;
 mod workload;
@@ -130,7 +132,7 @@ fn drafts(evidence: &Evidence, now: Timestamp) -> Vec<Draft> {
         None => {}
     }
     if drafts.iter().all(|draft| draft.line == Line::Unknown) {
-        let known = unmoved::waiting(evidence, now).or_else(|| unmoved::told(evidence));
+        let known = unmoved::waiting(evidence, now).or_else(|| said::told(evidence));
         let draft = match (known, drafts.pop()) {
             // What a controller or the scheduler has said and is not understood comes first.
             (known, Some(unknown)) => unknown.all_seen(known.map(|known| known.why)),

@@ -6,6 +6,7 @@ use super::line::{GRACE, Line};
 use super::read::{
     self, Seen, kubectl_name, name, object, one_line, quoted, seconds_since, text, was_read, whereabouts,
 };
+use super::said;
 use super::surroundings::AtWork;
 use crate::groups::is_built_in;
 use jiff::Timestamp;
@@ -72,7 +73,8 @@ pub(super) fn missing(
     let waited = seconds_since(since, now) >= GRACE;
     // Nothing is certain before it is known who would make it.
     let unseen = (!makers_are_known(evidence, kind, namespace)).then_some(AtWork::Unseen);
-    let of_controller = controller(evidence, kind, namespace, name);
+    let maker = maker(evidence, kind, namespace, name);
+    let of_controller = maker.and_then(pilothouse_core::object_ref);
     let at_work = unseen.into_iter().chain(of_controller.as_ref().map(|_| AtWork::Controller));
     if let Some(Whereabouts::There { keys }) = there {
         // It has come in the meantime: the kubelet sees it with its next look.
@@ -95,6 +97,9 @@ pub(super) fn missing(
         let line = if *kind == "Secret" { Line::SecretKeyMissingYet } else { Line::ConfigMapKeyMissingYet };
         let draft = Draft::new(line, format!("{root} key {key}"), format!("{root} has no key {key}"));
         return Some(draft.next(format!("kubectl describe {} -n {namespace} {name}", kind.to_lowercase())));
+    }
+    if let Some(draft) = maker.and_then(|maker| not_made(evidence, maker, &root, now)) {
+        return Some(draft);
     }
     // What the kubelet said may be old: only the cluster's own word that it is missing counts.
     let waited = waited && there == Some(&Whereabouts::Missing);
@@ -119,9 +124,22 @@ pub(super) fn missing(
     })
 }
 
-/// The custom resource whose controller is to make a missing object: one of the kinds that are known to, by the name they say, or
+/// Why the object that is to make what is missing does not, if it says so: what is missing only follows from that.
+fn not_made(evidence: &Evidence, maker: &Value, missing: &str, now: Timestamp) -> Option<Draft> {
+    let (object, why) = (pilothouse_core::object_ref(maker)?, said::failure(maker, now)?);
+    let waits = format!("{missing} does not exist yet; {object} is to make it, and {} waits for it", evidence.object);
+    let draft = Draft::new(Line::ConditionNotMet, object.to_string(), why).seen(waits).next(said::look_at(&object));
+    Some(Draft { about: Some(object), ..draft })
+}
+
+/// The custom resource whose controller is to make a missing object.
+pub(super) fn controller(evidence: &Evidence, kind: &str, namespace: &str, name: &str) -> Option<ObjectRef> {
+    maker(evidence, kind, namespace, name).and_then(pilothouse_core::object_ref)
+}
+
+/// The same as it is on the cluster: one of the kinds that are known to, by the name they say, or
 /// one of another kind whose spec has the name in it.
-pub(super) fn controller(evidence: &Evidence, kind: &str, namespace: &str, name_wanted: &str) -> Option<ObjectRef> {
+fn maker<'a>(evidence: &'a Evidence, kind: &str, namespace: &str, name_wanted: &str) -> Option<&'a Value> {
     let makes = |object: &Value| {
         let known = MAKERS.iter().find(|(_, maker, _)| text(object, "/kind") == *maker);
         match known {
@@ -137,7 +155,7 @@ pub(super) fn controller(evidence: &Evidence, kind: &str, namespace: &str, name_
         }
     };
     let here = evidence.around.iter().filter(|object| read::namespace(object) == namespace);
-    here.map(AsRef::as_ref).find(|object| makes(object)).and_then(pilothouse_core::object_ref)
+    here.map(AsRef::as_ref).find(|object| makes(object))
 }
 
 /// Whether this is among the texts of a value.

@@ -30,6 +30,16 @@ pub(super) enum Refusal {
     Volume(String),
     /// A claim is used by another pod, and its mode allows one.
     ClaimInUse,
+    /// A claim is bound to a volume that does not exist.
+    VolumeGone,
+    /// Nothing can mount the volume on the node.
+    Mount(String),
+    /// Devices that the pod claims, of a driver of dynamic resources.
+    Devices(String),
+    /// The class of a claimed device is not there.
+    NoDeviceClass(String),
+    /// The claim with this name is still to be made, for an ephemeral volume.
+    EphemeralClaim(String),
     /// Anything else, in the scheduler's words.
     Other(String),
 }
@@ -38,12 +48,16 @@ pub(super) enum Refusal {
 /// there are, and for each reason how many refuse for it.
 pub(super) fn refusals(message: &str) -> (Option<u64>, Vec<(u64, Refusal)>) {
     // What follows is about preemption, in the same words.
-    let ends = ["preemption:", "no new claims to deallocate"];
+    let ends = ["preemption:", "no new claims to deallocate", "still not schedulable"];
     let end = ends.iter().filter_map(|end| message.find(end)).min().unwrap_or(message.len());
     let message = message[..end].trim_end_matches([' ', '.', ',']);
     let total = message.split_once(" nodes are available").and_then(|(before, _)| before.rsplit_once('/'));
     let total = total.and_then(|(_, total)| total.parse().ok());
     let Some((_, reasons)) = message.split_once("nodes are available: ") else { return (total, Vec::new()) };
+    // What a plugin says of the pod before it has looked at a node is without a count, and holds for all.
+    if let Some(all) = total.filter(|_| !reasons.starts_with(|c: char| c.is_ascii_digit())) {
+        return (Some(all), vec![(all, of_pod(reasons.trim_end_matches(". not found")))]);
+    }
     let read = |part: &str| {
         let part = part.trim().trim_end_matches('.');
         let (count, reason) = part.split_once(' ')?;
@@ -68,19 +82,43 @@ const WORDS: &[(&str, Reader)] = &[
     ("unavailable due to PersistentVolumeClaim with ReadWriteOncePod access mode already in-use", |_| {
         Refusal::ClaimInUse
     }),
-    ("had no available disk", volume),
+    ("had no available disk", mount),
     ("exceed max volume count", volume),
     ("didn't find available persistent volumes to bind", volume),
     ("had volume node affinity conflict", volume),
     ("did not have enough free storage", volume),
-    ("unavailable due to one or more pvc(s) bound to non-existent pv(s)", volume),
+    ("didn't match PersistentVolume's node affinity", volume),
+    ("unavailable due to one or more pvc(s) bound to non-existent pv(s)", |_| Refusal::VolumeGone),
     ("had no available volume zone", volume),
     ("didn't match pod topology spread constraints", pods),
     ("didn't match pod affinity", pods),
     ("didn't match pod anti-affinity", pods),
     ("didn't satisfy existing pods anti-affinity rules", pods),
     ("didn't satisfy existing pods affinity", pods),
+    ("didn't match scheduler-enforced node affinity", pods),
+    ("didn't match pod's enforced node affinity", pods),
+    ("cannot allocate all claims", devices),
+    ("resourceclaim not available on the node", devices),
 ];
+
+/// What is said of the pod as a whole.
+fn of_pod(reason: &str) -> Refusal {
+    if let Some(class) = super::read::between(reason, "device class ", " does not exist") {
+        return Refusal::NoDeviceClass(class.to_owned());
+    }
+    if reason.starts_with("waiting for ephemeral volume controller")
+        && let Some(claim) = quoted(reason, "persistentvolumeclaim ")
+    {
+        return Refusal::EphemeralClaim(claim.to_owned());
+    }
+    if reason.contains("bound to non-existent persistentvolume") {
+        return Refusal::VolumeGone;
+    }
+    match reason {
+        "pod affinity terms conflict" => pods(reason),
+        reason => refusal(reason),
+    }
+}
 
 fn taint(reason: &str) -> Refusal {
     let inside = super::read::between(reason, "{", "}").map(str::trim);
@@ -96,6 +134,14 @@ fn pods(reason: &str) -> Refusal {
     Refusal::Pods(reason.to_owned())
 }
 
+fn mount(reason: &str) -> Refusal {
+    Refusal::Mount(reason.to_owned())
+}
+
+fn devices(reason: &str) -> Refusal {
+    Refusal::Devices(reason.to_owned())
+}
+
 fn refusal(reason: &str) -> Refusal {
     let reason = reason.trim_start_matches("node(s) ");
     if let Some(resource) = reason.strip_prefix("Insufficient ") {
@@ -103,6 +149,10 @@ fn refusal(reason: &str) -> Refusal {
     }
     if reason == "Too many pods" {
         return Refusal::Resource("pods".to_owned());
+    }
+    // The name of the driver comes first.
+    if reason.ends_with(" CSI driver is not installed on the node") {
+        return mount(reason);
     }
     let known = WORDS.iter().find(|(words, _)| reason.starts_with(words));
     known.map_or_else(|| Refusal::Other(reason.to_owned()), |(_, refusal)| refusal(reason))
@@ -113,7 +163,9 @@ pub(super) fn causes(evidence: &Evidence, pod: &Value, scheduled: &Value, now: T
     let message = text(scheduled, "/message");
     let since = time(scheduled, "/lastTransitionTime").or_else(|| time(pod, "/metadata/creationTimestamp"));
     let says = format!("pod {}, {}: {}", name(pod), text(scheduled, "/reason"), one_line(message));
-    if message.contains("persistentvolumeclaim") && message.contains("not found") {
+    // The claim itself, and not a volume that it is bound to, nor one that is only being made.
+    let of_claim = message.contains("persistentvolumeclaim") && message.contains("not found");
+    if of_claim && !["bound to non-existent", "waiting for ephemeral"].iter().any(|words| message.contains(words)) {
         let claim = quoted(message, "persistentvolumeclaim ").unwrap_or_default();
         return vec![storage::claim_missing(evidence, namespace(pod), claim, since, now).seen(says)];
     }
@@ -184,7 +236,13 @@ impl<'a> Context<'a> {
             && self.fitting_nodes().is_some_and(|fitting| !fitting.is_empty());
         let nearness = |refusal: &Refusal| match refusal {
             Refusal::Pods(_) => 5,
-            Refusal::Volume(_) | Refusal::ClaimInUse => 4,
+            Refusal::Volume(_)
+            | Refusal::ClaimInUse
+            | Refusal::VolumeGone
+            | Refusal::Mount(_)
+            | Refusal::Devices(_)
+            | Refusal::NoDeviceClass(_)
+            | Refusal::EphemeralClaim(_) => 4,
             Refusal::Resource(_) => 3,
             Refusal::Ports => 2,
             Refusal::Taint(_) if all_fitting_tainted => 2,
@@ -228,19 +286,55 @@ impl<'a> Context<'a> {
                     .next("kubectl get pv: the nodes that can reach the volume have no room, or are in another zone")
             }
             Refusal::ClaimInUse => self.claim_in_use(),
+            Refusal::VolumeGone => self.claim_waits(None, "is bound to a volume that does not exist"),
+            Refusal::EphemeralClaim(claim) => self.claim_waits(
+                Some(claim),
+                "has not been made yet: waiting for ephemeral volume controller to create it",
+            ),
+            Refusal::Mount(reason) => Draft::new(
+                Line::MountFailing,
+                format!("{} volumes", self.evidence.object),
+                self.nodes_say(reason),
+            )
+            .next("kubectl get csinodes: the driver of the volume must run on the node, with room for another disk"),
+            Refusal::Devices(reason) => Draft::new(
+                Line::ResourcesShort,
+                format!("devices that {} claims", self.evidence.object),
+                self.nodes_say(reason),
+            )
+            .next("kubectl get resourceslices,deviceclasses: a driver must offer such devices, and enough of them"),
+            Refusal::NoDeviceClass(class) => {
+                let line = if self.waited { Line::ClassMissing } else { Line::ClassMissingYet };
+                let root = format!("DeviceClass {class}");
+                Draft::new(line, &root, format!("{root} does not exist"))
+                    .next("kubectl get deviceclasses, and correct its name in the values")
+            }
             Refusal::Other(reason) => {
                 Draft::new(Line::Unknown, self.evidence.object.to_string(), self.nodes_say(reason))
             }
         }
     }
 
+    /// The claims the pod mounts.
+    fn claims(&self) -> String {
+        let claims = storage::claims_of(self.pod).into_iter();
+        let claims = claims.map(|claim| format!("PersistentVolumeClaim {}/{claim}", namespace(self.pod)));
+        let claims = claims.collect::<Vec<_>>().join(" or ");
+        if claims.is_empty() { format!("a PersistentVolumeClaim of {}", self.evidence.object) } else { claims }
+    }
+
+    /// A claim that has no volume, or is not there yet.
+    fn claim_waits(&self, claim: Option<&str>, why: &str) -> Draft {
+        let namespace = namespace(self.pod);
+        let root = claim.map(|claim| format!("PersistentVolumeClaim {namespace}/{claim}"));
+        let root = root.unwrap_or_else(|| self.claims());
+        Draft::new(Line::ClaimWaiting, &root, format!("{root} {why}"))
+            .next(format!("kubectl get pvc,pv,events -n {namespace}"))
+    }
+
     fn claim_in_use(&self) -> Draft {
         let namespace = namespace(self.pod);
-        let claims: Vec<String> = storage::claims_of(self.pod)
-            .iter()
-            .map(|claim| format!("PersistentVolumeClaim {namespace}/{claim}"))
-            .collect();
-        let root = claims.join(" or ");
+        let root = self.claims();
         let why = format!("{root} is used by another pod, and its access mode ReadWriteOncePod allows one");
         Draft::new(Line::MountFailing, root, why)
             .next(format!("kubectl get pods -n {namespace}: end the pod that uses the claim, or run one replica with the strategy Recreate"))

@@ -9,7 +9,7 @@ use super::pods::is_deleted;
 use super::read::{condition, events, list, name, namespace, number, one_line, seconds_since, text, time};
 use super::revisions::{all_pods, present_pods, suspects};
 use super::{Seen, jobs, read};
-use crate::readiness::{JUST_STARTED, RESTARTED, SUSPENDED};
+use crate::readiness::SUSPENDED;
 use jiff::Timestamp;
 use pilothouse_core::Readiness;
 use serde_json::Value;
@@ -301,17 +301,4 @@ pub(super) fn suspended(evidence: &Evidence) -> Option<Draft> {
         }
     };
     Some(Draft::new(Line::Suspended, object.to_string(), &evidence.status.message).next(go_on))
-}
-
-/// What a custom resource or any other object says of itself: the reason and words of its own status.
-pub(super) fn told(evidence: &Evidence) -> Option<Draft> {
-    // What has only just started says nothing of its own.
-    let reason =
-        evidence.status.reason.as_deref().filter(|reason| !matches!(*reason, "" | JUST_STARTED | RESTARTED))?;
-    let message = one_line(&evidence.status.message);
-    let object = read::kubectl_name(&evidence.object);
-    Some(
-        Draft::new(Line::ConditionNotMet, evidence.object.to_string(), format!("{reason}: {message}"))
-            .next(format!("kubectl describe {object}, and look at the log of its controller")),
-    )
 }

@@ -21,10 +21,12 @@ mod storage;
 mod suspended;
 mod workload;
 
+pub(crate) use crate::conventions::unmet;
 pub use batch::leaves_when_done;
 pub use certain::{failed_before, is_certain};
 pub use pod::{ContainerTrouble, container_troubles};
 pub use rule::{RuleError, check_rule};
+pub(crate) use rules::BY_ITS_RULE;
 pub use rules::{Rules, Verdict};
 pub(crate) use settled::{JUST_STARTED, RESTARTED, comes_and_goes};
 pub use settled::{restarted, runs_pods, selector, unproven, unsettled};

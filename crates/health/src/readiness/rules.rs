@@ -99,6 +99,9 @@ impl Rules {
     }
 }
 
+/// How the message ends of an object of which only a rule for its kind tells how it stands, and nothing why.
+pub(crate) const BY_ITS_RULE: &str = "by the rule for its kind";
+
 /// What a rule for the kind says.
 fn by_rule(rule: &Rule, name: &str, from: &str, object: &Value, young: bool) -> Option<Verdict> {
     let (readiness, case) = rule.judge(object)?;
@@ -121,11 +124,11 @@ fn in_general_words(readiness: Readiness, object: &Value, young: bool) -> Object
         return status;
     }
     let message = match readiness {
-        Readiness::Failed => "it has failed by the rule for its kind",
-        Readiness::Unknown => "nothing can be said about it by the rule for its kind",
-        _ => "it is not ready yet by the rule for its kind",
+        Readiness::Failed => "it has failed",
+        Readiness::Unknown => "nothing can be said about it",
+        _ => "it is not ready yet",
     };
-    ObjectStatus::new(readiness, message)
+    ObjectStatus::new(readiness, format!("{message} {BY_ITS_RULE}"))
 }
 
 /// Whether an object is so new that an empty status says nothing. One without a time of creation was not made by an API

@@ -237,7 +237,7 @@ impl ClusterClient for Cluster {
 
     async fn pod_log_tail(&self, log: &LogQuery) -> Result<String, ClusterError> {
         let uri = format!(
-            "/api/v1/namespaces/{}/pods/{}/log?container={}&previous={}&tailLines={}&limitBytes=65536",
+            "/api/v1/namespaces/{}/pods/{}/log?container={}&previous={}&tailLines={}&limitBytes=262144",
             encode(&log.namespace),
             encode(&log.pod),
             encode(&log.container),

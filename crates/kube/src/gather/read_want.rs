@@ -7,8 +7,8 @@ use serde_json::Value;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-/// Lines of a log, from its end.
-const LOG_LINES: u32 = 30;
+/// Lines of a log, from its end: what a crash says stands above its trace.
+const LOG_LINES: u32 = 80;
 /// Characters kept of a line of a log.
 const LINE: usize = 500;
 

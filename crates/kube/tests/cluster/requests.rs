@@ -260,9 +260,9 @@ async fn a_log_is_asked_for_with_limits_and_may_be_missing() {
     assert_eq!(cluster.pod_log_tail(&query(false)).await.unwrap(), "one\ntwo\n");
     assert_eq!(cluster.pod_log_tail(&query(true)).await.unwrap(), "");
     insta::assert_snapshot!(asked(&told), @r#"
-    GET /api/v1/namespaces/web/pods/a/log?container=main&previous=false&tailLines=10&limitBytes=65536
+    GET /api/v1/namespaces/web/pods/a/log?container=main&previous=false&tailLines=10&limitBytes=262144
       accept */*
-    GET /api/v1/namespaces/web/pods/a/log?container=main&previous=true&tailLines=10&limitBytes=65536
+    GET /api/v1/namespaces/web/pods/a/log?container=main&previous=true&tailLines=10&limitBytes=262144
       accept */*
     "#);
 }

@@ -29,6 +29,21 @@ fn a_program_that_ends(#[case] restarts: i64, #[case] line: Line) {
     assert_eq!(of.roots(), ["Deployment web/web container web"]);
 }
 
+/// The trace of a crash is longer than what is shown of a log.
+#[test]
+fn a_program_that_panics_above_a_long_trace() {
+    let mut lines = vec!["panic: flag redefined: metrics-bind-address", "goroutine 1 [running]:"];
+    lines.resize(30, "main.run(...)");
+    let of = Of::web().container_since(60, &crashing(3, &exit(2))).log("web-1", "web", &lines);
+    of.tells(Line::Crashing, "container web ends with exit code 2: panic: flag redefined: metrics-bind-address");
+    let cause = crate::causes(&of.0, super::now()).remove(0);
+    assert!(
+        cause.evidence.contains(&"log of web: panic: flag redefined: metrics-bind-address".to_owned()),
+        "{cause:?}"
+    );
+    assert!(cause.evidence.contains(&"log of web: main.run(...)".to_owned()), "{cause:?}");
+}
+
 /// A waiting reason without a rule is reported too.
 #[rstest]
 #[case::of_a_hook("PreStartHookError", "the hook before the start has failed")]

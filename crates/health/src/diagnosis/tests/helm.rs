@@ -320,6 +320,28 @@ fn commands(#[case] text: &str, #[case] command: &str) {
     assert!(next.iter().any(|line| line.contains(command)), "{next:?}");
 }
 
+/// RBAC refuses more than verbs: what nobody may give who does not have it, and owners that nobody may name who may not delete them.
+#[rstest]
+#[case::a_role(
+    "Error: server-side apply failed for object shop/web rbac.authorization.k8s.io/v1, Kind=Role: roles.rbac.authorization.k8s.io \"web\" is forbidden: user \"deployer\" (groups=[\"system:authenticated\"]) is attempting to grant RBAC permissions not currently held:\n{APIGroups:[\"policy\"], Resources:[\"poddisruptionbudgets\"], Verbs:[\"create\" \"delete\"]}",
+    "Role shop/web",
+    "deployer may not give away what it does not have itself: {APIGroups:[\"policy\"], Resources:[\"poddisruptionbudgets\"], Verbs:[\"create\" \"delete\"]}"
+)]
+#[case::a_binding(
+    "Error: INSTALLATION FAILED: clusterrolebindings.rbac.authorization.k8s.io \"web\" is forbidden: user \"system:serviceaccount:ci:deployer\" (groups=[\"system:serviceaccounts\"]) is attempting to grant RBAC permissions not currently held:\n{APIGroups:[\"*\"], Resources:[\"*\"], Verbs:[\"*\"]}; resolution errors: [clusterroles.rbac.authorization.k8s.io \"gone\" not found]",
+    "ClusterRoleBinding web",
+    "system:serviceaccount:ci:deployer may not give away what it does not have itself: {APIGroups:[\"*\"], Resources:[\"*\"], Verbs:[\"*\"]}; resolution errors: [clusterroles.rbac.authorization.k8s.io \"gone\" not found]"
+)]
+#[case::an_owner(
+    "Error: INSTALLATION FAILED: configmaps \"web\" is forbidden: cannot set blockOwnerDeletion if an ownerReference refers to a resource you can't set finalizers on: no RBAC policy matched",
+    "ConfigMap shop/web",
+    "it may not be made so: cannot set blockOwnerDeletion if an ownerReference refers to a resource you can't set finalizers on: no RBAC policy matched"
+)]
+fn permissions_that_are_no_verbs(#[case] text: &str, #[case] object: &str, #[case] why: &str) {
+    let expected = (code::RBAC_FORBIDDEN.to_owned(), Some(object.to_owned()), why.to_owned());
+    assert_eq!(told(&of(text)), [expected]);
+}
+
 #[test]
 fn several_errors_are_several_causes() {
     let text = "Error: UPGRADE FAILED: cannot patch \"a\" with kind Service: Service \"a\" is invalid: spec.clusterIP: Invalid value: \"\": field is immutable && cannot patch \"b\" with kind Job: Job.batch \"b\" is invalid: spec.template: Invalid value: x: field is immutable";

@@ -13,6 +13,7 @@ mod rejected;
 mod revisions;
 mod scheduling;
 mod storage;
+mod traces;
 mod unmoved;
 mod webhooks;
 

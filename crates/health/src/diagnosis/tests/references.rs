@@ -49,6 +49,50 @@ fn the_time_counts_from_when_it_was_first_wanted() {
     of.tells(Line::SecretMissingYet, "Secret web/db does not exist");
 }
 
+/// Who is to make it says by a condition why it does not: that is the cause, and what is missing follows from it.
+#[rstest]
+#[case::external_secret(json!({"apiVersion": "external-secrets.io/v1", "kind": "ExternalSecret", "metadata": {"name": "db", "namespace": "web"},
+    "status": {"conditions": [{"type": "Ready", "status": "False", "reason": "SecretSyncedError", "message": "could not get SecretStore \"vault\""}]}}),
+    "ExternalSecret web/db", "SecretSyncedError: could not get SecretStore \"vault\"")]
+#[case::certificate(json!({"apiVersion": "cert-manager.io/v1", "kind": "Certificate", "metadata": {"name": "c", "namespace": "web"}, "spec": {"secretName": "db"},
+    "status": {"conditions": [
+        {"type": "Issuing", "status": "False", "reason": "Failed", "message": "The certificate request has failed to complete: order is invalid"},
+        {"type": "Ready", "status": "False", "reason": "DoesNotExist", "message": "Issuing certificate as Secret does not exist"}]}}),
+    "Certificate web/c", "Failed: The certificate request has failed to complete: order is invalid")]
+#[case::any_operator(json!({"apiVersion": "acme.example/v1", "kind": "Database", "metadata": {"name": "x", "namespace": "web"}, "spec": {"userSecret": "db"},
+    "status": {"conditions": [{"type": "Synced", "status": "False", "message": "cannot reach the cloud: access denied"}]}}),
+    "Database web/x", "Synced is False: cannot reach the cloud: access denied")]
+#[case::by_a_phase(json!({"apiVersion": "acme.example/v1", "kind": "Database", "metadata": {"name": "x", "namespace": "web"}, "spec": {"userSecret": "db"},
+    "status": {"phase": "Failed", "phaseReason": "no quota for another database"}}),
+    "Database web/x", "Failed: phase is Failed: no quota for another database")]
+fn who_is_to_make_it_says_why_not(#[case] maker: Value, #[case] named: &str, #[case] why: &str) {
+    let of = Of::web().container_since(600, &waiting("secret \"db\" not found")).around(maker);
+    of.tells(Line::ConditionNotMet, why);
+    assert_eq!(of.roots(), [named]);
+    let cause = crate::causes(&of.0, super::now()).remove(0);
+    assert_eq!(cause.object.map(|object| object.to_string()).as_deref(), Some(named));
+    assert!(cause.status.is_none(), "the status of what waits is not that of what it waits for");
+    let waits = format!("Secret web/db does not exist yet; {named} is to make it, and Deployment web/web waits for it");
+    assert!(cause.evidence.contains(&waits), "{:?}", cause.evidence);
+}
+
+/// One that is at it, or that has made it as it says, tells nothing.
+#[rstest]
+#[case::at_it(json!({"apiVersion": "cert-manager.io/v1", "kind": "Certificate", "metadata": {"name": "db", "namespace": "web"},
+    "spec": {"secretName": "db"}, "status": {"conditions": [
+        {"type": "Issuing", "status": "True", "reason": "DoesNotExist", "message": "Issuing certificate as Secret does not exist"},
+        {"type": "Ready", "status": "False", "reason": "DoesNotExist", "message": "Issuing certificate as Secret does not exist"}]}}))]
+#[case::patient(json!({"apiVersion": "external-secrets.io/v1", "kind": "ExternalSecret", "metadata": {"name": "db", "namespace": "web"},
+    "status": {"conditions": [{"type": "Ready", "status": "False", "message": "waiting for the store"}]}}))]
+#[case::done(json!({"apiVersion": "external-secrets.io/v1", "kind": "ExternalSecret", "metadata": {"name": "db", "namespace": "web"},
+    "status": {"conditions": [{"type": "Ready", "status": "True", "reason": "SecretSynced", "message": "secret synced"}]}}))]
+#[case::says_nothing_yet(json!({"apiVersion": "external-secrets.io/v1", "kind": "ExternalSecret", "metadata": {"name": "db", "namespace": "web"}}))]
+fn who_is_to_make_it_is_at_it(#[case] maker: Value) {
+    let why = format!("Secret web/db does not exist yet; {} web/db is to make it", maker["kind"].as_str().unwrap());
+    let of = Of::web().container_since(600, &waiting("secret \"db\" not found")).around(maker);
+    of.tells(Line::SecretAwaited, &why);
+}
+
 #[rstest]
 #[case::by_an_external_secret(json!({"apiVersion": "external-secrets.io/v1", "kind": "ExternalSecret", "metadata": {"name": "x", "namespace": "web"}, "spec": {"target": {"name": "db"}}}), "ExternalSecret web/x")]
 #[case::by_its_own_name(json!({"apiVersion": "bitnami.com/v1alpha1", "kind": "SealedSecret", "metadata": {"name": "db", "namespace": "web"}}), "SealedSecret web/db")]

@@ -194,6 +194,9 @@ fn the_node_with_the_labels_is_tainted() {
 #[case("node(s) didn't match pod anti-affinity rules")]
 #[case("node(s) didn't match pod topology spread constraints")]
 #[case("node(s) had volume node affinity conflict")]
+#[case("node(s) didn't match PersistentVolume's node affinity")]
+#[case("node(s) didn't match scheduler-enforced node affinity")]
+#[case("node(s) didn't match pod's enforced node affinity")]
 fn what_depends_on_others(#[case] reason: &str) {
     let of = no_autoscaler(nodes(refused(
         600,
@@ -201,6 +204,66 @@ fn what_depends_on_others(#[case] reason: &str) {
         &format!("0/2 nodes are available: 1 Insufficient cpu, 1 {reason}"),
     )));
     of.tells(Line::AffinityUnmet, &format!("none of 2 nodes takes the pod: {}", reason.trim_start_matches("node(s) ")));
+}
+
+/// The words of the plugins for devices and volumes; what a plugin says before it has looked at any node has no count.
+#[rstest]
+#[case::devices(
+    "2 cannot allocate all claims. still not schedulable",
+    "UNSCHEDULABLE_RESOURCES",
+    "none of 2 nodes takes the pod: cannot allocate all claims"
+)]
+#[case::a_device_elsewhere(
+    "2 resourceclaim not available on the node",
+    "UNSCHEDULABLE_RESOURCES",
+    "none of 2 nodes takes the pod: resourceclaim not available on the node"
+)]
+#[case::no_class(
+    "request gpu: device class gpu.example.com does not exist. not found",
+    "CLASS_MISSING",
+    "DeviceClass gpu.example.com does not exist"
+)]
+#[case::terms(
+    "pod affinity terms conflict. not found",
+    "UNSCHEDULABLE_AFFINITY",
+    "none of 2 nodes takes the pod: pod affinity terms conflict"
+)]
+#[case::no_volume(
+    "2 node(s) unavailable due to one or more pvc(s) bound to non-existent pv(s)",
+    "PVC_UNBOUND",
+    "PersistentVolumeClaim web/data is bound to a volume that does not exist"
+)]
+#[case::no_such_volume(
+    "persistentvolumeclaim \"data\" bound to non-existent persistentvolume \"pv-1\". not found",
+    "PVC_UNBOUND",
+    "PersistentVolumeClaim web/data is bound to a volume that does not exist"
+)]
+#[case::ephemeral(
+    "waiting for ephemeral volume controller to create the persistentvolumeclaim \"web-data\". not found",
+    "PVC_UNBOUND",
+    "PersistentVolumeClaim web/web-data has not been made yet: waiting for ephemeral volume controller to create it"
+)]
+#[case::no_disk(
+    "2 node(s) had no available disk",
+    "VOLUME_MOUNT_FAILED",
+    "none of 2 nodes takes the pod: had no available disk"
+)]
+#[case::no_driver(
+    "2 ebs.csi.aws.com CSI driver is not installed on the node",
+    "VOLUME_MOUNT_FAILED",
+    "none of 2 nodes takes the pod: ebs.csi.aws.com CSI driver is not installed on the node"
+)]
+#[case::no_claim(
+    "persistentvolumeclaim \"data\" not found. not found",
+    "VOLUME_MOUNT_FAILED",
+    "PersistentVolumeClaim web/data does not exist, and a volume of the pod is to be it"
+)]
+fn volumes_and_devices(#[case] reason: &str, #[case] code: &str, #[case] why: &str) {
+    let spec = json!({"volumes": [{"name": "v", "persistentVolumeClaim": {"claimName": "data"}}]});
+    let of = no_autoscaler(nodes(refused(5, &spec, &format!("0/2 nodes are available: {reason}"))));
+    let told: Vec<_> = of.told().into_iter().map(|(line, why)| (line.rule().code, why)).collect();
+    assert_eq!(told, [(code, why.to_owned())]);
+    assert!(!of.certain());
 }
 
 #[test]

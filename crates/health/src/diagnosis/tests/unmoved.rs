@@ -143,6 +143,33 @@ fn a_status_that_says_why(#[case] readiness: Readiness) {
     assert_eq!(of.told()[0].0, Line::Unknown);
 }
 
+/// A condition that should hold and does not is evidence, also without a reason and where the whole says nothing of it.
+#[rstest]
+#[case::it_says_what_is_missing(json!({"health": "unknown", "phase": "ApplyingChanges", "conditions": [
+    {"type": "ElasticsearchIsReachable", "status": "False", "message": "Service web/es has no endpoint"},
+    {"type": "RunningDesiredVersion", "status": "True", "message": "All nodes are running version 8"}]}),
+    "ElasticsearchIsReachable is False: Service web/es has no endpoint")]
+#[case::a_complaint_first(json!({"conditions": [
+    {"type": "Ready", "status": "False", "message": "not all parts are there"},
+    {"type": "BackupsConfigured", "status": "False", "message": "access to the bucket is denied"}]}),
+    "BackupsConfigured is False: access to the bucket is denied")]
+#[case::a_bad_one_that_holds(json!({"conditions": [
+    {"type": "Available", "status": "True"}, {"type": "DiskFault", "status": "True", "message": "2 disks are worn out"}]}),
+    "DiskFault is True: 2 disks are worn out")]
+#[case::a_phase(json!({"phase": "Unable to create required cluster objects", "phaseReason": "persistentvolumeclaims \"web-1\" is forbidden",
+    "conditions": [{"type": "Ready", "status": "False", "reason": "ClusterIsNotReady", "message": "Cluster Is Not Ready"}]}),
+    "phase is Unable to create required cluster objects: persistentvolumeclaims \"web-1\" is forbidden")]
+fn a_status_without_a_reason(#[case] status: Value, #[case] why: &str) {
+    let mut of = Of::object(
+        json!({"apiVersion": "acme.example/v1", "kind": "Cluster", "metadata": {"name": "db", "namespace": "web"}, "status": status}),
+    );
+    of.0.status = crate::Rules::default().judge(of.0.live.as_ref().unwrap(), super::now()).status;
+    if of.0.status.reason.is_some() || of.0.status.readiness == Readiness::Unknown {
+        of.0.status = in_progress();
+    }
+    of.tells(Line::ConditionNotMet, why);
+}
+
 #[test]
 fn a_rollout_that_somebody_has_paused() {
     let mut of = Of::web();
