@@ -3,9 +3,10 @@
 use crate::context::Context;
 use crate::context::ReleaseRun;
 use crate::context::side_by_side;
+use crate::observe;
 use crate::render;
 use futures::FutureExt;
-use pilothouse_core::{CrdFacts, HelmAction, Payload, ReleaseGraph, ReleaseKey};
+use pilothouse_core::{Change, CrdFacts, Decision, HelmAction, Payload, ReleaseGraph, ReleaseKey};
 use pilothouse_helm::Origin;
 
 /// What a release brings to the cluster for those that come after it.
@@ -89,17 +90,20 @@ async fn of_release(ctx: &Context, run: &ReleaseRun) -> Brings {
         } else if doc.object["kind"] == "Namespace" {
             let name = doc.object["metadata"]["name"].as_str().map(str::to_owned);
             match &doc.origin {
-                Origin::Hook { events, .. } if !is_at(events, ["pre-install", "pre-upgrade"]) => {
-                    brings.late_namespaces.extend(name.filter(|_| is_at(events, ["post-install", "post-upgrade"])));
+                Origin::Hook { events, .. } => {
+                    let is_upgrade =
+                        matches!(observe::observed(ctx).await.decision, Decision::Change(Change::Upgrade { .. }));
+                    let [first, last] = observe::events_of_deploy(is_upgrade);
+                    if events.iter().any(|event| event == first) {
+                        brings.namespaces.extend(name);
+                    } else if events.iter().any(|event| event == last) {
+                        brings.late_namespaces.extend(name);
+                    }
                 }
-                Origin::Hook { .. } | Origin::Template | Origin::Crd => brings.namespaces.extend(name),
+                Origin::Template | Origin::Crd => brings.namespaces.extend(name),
             }
         }
     }
     ctx.compress_renderings().await;
     brings
-}
-
-fn is_at(events: &[String], these: [&str; 2]) -> bool {
-    events.iter().any(|event| these.contains(&event.as_str()))
 }

@@ -4,6 +4,7 @@
 
 mod brings;
 mod draft;
+mod held;
 mod objects;
 mod outlook;
 mod ownership;

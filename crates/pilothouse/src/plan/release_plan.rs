@@ -134,13 +134,19 @@ async fn drafted<C: HelmChart + ?Sized>(chart: &C, ctx: &Context, run: &mut Rele
             plan.findings.push(Finding::new(Class::Blocked, code::UNREADABLE, ctx.release(), message));
         }
     }
+    refuse(&mut plan, Vec::new());
+    ctx.forget_reads();
+    ctx.compress_renderings().await;
+    Draft { plan, compared }
+}
+
+/// Adds why a release must not be begun. One of which that is told is refused.
+pub(super) fn refuse(plan: &mut ReleasePlan, findings: Vec<Finding>) {
+    plan.findings.extend(findings);
     if !plan.findings.is_empty() {
         plan.does = PlannedAction::Refuse;
         (plan.input, plan.rendering) = (None, None);
     }
-    ctx.forget_reads();
-    ctx.compress_renderings().await;
-    Draft { plan, compared }
 }
 
 /// Takes back that there is no kind or no namespace for these: another release brings it first.

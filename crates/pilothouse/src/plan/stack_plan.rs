@@ -13,6 +13,8 @@ use crate::observe;
 use crate::phases::HelmChart;
 use crate::phases::steps_of;
 use crate::plan::brings::{Coming, brings};
+use crate::plan::held;
+use crate::plan::held::Held;
 use crate::plan::outlook;
 use crate::plan::release_plan;
 use crate::plan::taken;
@@ -20,7 +22,7 @@ use crate::render::steps_seen;
 use futures::FutureExt;
 use jiff::Timestamp;
 use pilothouse_core::{
-    GraphNode, GraphProblem, HelmAction, Holder, PLAN_FORMAT, Plan, ReleaseGraph, ReleasePlan, code,
+    GraphNode, GraphProblem, HelmAction, Holder, ObjectRef, PLAN_FORMAT, Plan, ReleaseGraph, ReleasePlan, code,
 };
 use std::error::Error;
 use std::sync::Arc;
@@ -100,17 +102,31 @@ pub async fn plan(
         async move { release_plan::draft(chart.as_ref(), ctx, run, &coming).await }.boxed()
     });
     let mut drafts = side_by_side(drafts, width).await;
-    for node in graph.order() {
-        let taken = taken::taken_by(stands_on[node].iter().map(|&on| &drafts[on].plan));
-        if taken::concerns(&contexts[node], &drafts[node], &taken).await {
-            contexts[node].expect_taken(taken).await;
-            runs[node].settled = None;
-            let coming = Coming { earlier: stands_on[node].iter().map(|&on| &brings[on]).collect(), all: &brings };
+    // Where nothing is deleted, nobody needs to know what the others have.
+    let is_any_deleted = drafts.len() > 1 && drafts.iter().any(|draft| taken::deleted(&draft.plan).next().is_some());
+    if is_any_deleted {
+        let held = side_by_side(contexts.iter().zip(&runs).map(|(ctx, run)| Held::of(ctx, run).boxed()), width).await;
+        for node in graph.order() {
+            let mut taken = taken::taken_by(stands_on[node].iter().map(|&on| &drafts[on].plan));
             let (chart, ctx) = (charts[node].as_ref(), &contexts[node]);
-            drafts[node] = release_plan::draft(chart, ctx, &mut runs[node], &coming).await;
+            if taken::concerns(ctx, &drafts[node], &taken).await {
+                let free = |object: &&ObjectRef| held::is_free(object, node, &stands_on[node], &drafts, &held);
+                let free: Vec<ObjectRef> = taken.objects.iter().filter(free).cloned().collect();
+                free.iter().for_each(|object| taken.add_free(object));
+                ctx.expect_taken(taken).await;
+                runs[node].settled = None;
+                let coming = Coming { earlier: stands_on[node].iter().map(|&on| &brings[on]).collect(), all: &brings };
+                drafts[node] = release_plan::draft(chart, ctx, &mut runs[node], &coming).await;
+            }
+            if ctx.info().action == HelmAction::Deploy {
+                let earlier = stands_on[node].iter().map(|&on| (&drafts[on], &brings[on]));
+                let findings = taken::lost_to(ctx, &drafts[node], &held[node], earlier).await;
+                release_plan::refuse(&mut drafts[node].plan, findings);
+            }
         }
+        taken::goes_with_others(&mut drafts, &held, &stands_on);
+        taken::hint_at_needs(&mut drafts, &stands_on);
     }
-    taken::hint_at_needs(&mut drafts, &stands_on);
     if let Some(why) = unforeseen {
         let is_locked = |plan: &ReleasePlan| plan.findings.iter().any(|finding| finding.code == code::RELEASE_LOCKED);
         let locked = drafts.iter_mut().filter(|draft| is_locked(&draft.plan));

@@ -3,7 +3,6 @@
 use crate::context::Context;
 use crate::context::Outcome;
 use crate::context::ReleaseRun;
-use crate::context::is_or_holds;
 use crate::error::PhaseError;
 use crate::kept_digest::closed;
 use crate::observe;
@@ -14,16 +13,21 @@ use crate::preflight::{in_words, other_revision};
 use crate::render;
 use jiff::Timestamp;
 use pilothouse_core::{
-    Class, Decision, Finding, ObjectChange, ObjectRef, Plan, PlannedAction, PlannedObject, ReleasePlan, SeenObject,
-    code,
+    Class, Decision, Finding, ObjectChange, ObjectRef, Plan, PlannedAction, PlannedObject, ReleaseKey, ReleasePlan,
+    SeenObject, code,
 };
 use pilothouse_kube::{ClusterError, Detail, ObjectError, read_all};
 use serde_json::Value;
 
 /// Why the plan does not hold for this release any more: what was given is another thing, something else would be done, or an
 /// object that it changes is not as it was, or one that it was to leave as it is would change too. What it does not touch may have
-/// changed as it likes.
-pub(crate) async fn outdated_findings(ctx: &Context, run: &ReleaseRun, plan: &Plan) -> Vec<Finding> {
+/// changed as it likes. `earlier` are the releases that it waits for, directly or not.
+pub(crate) async fn outdated_findings(
+    ctx: &Context,
+    run: &ReleaseRun,
+    plan: &Plan,
+    earlier: &[ReleaseKey],
+) -> Vec<Finding> {
     let release = ctx.release();
     let finding = |subject: String, message: String| Finding::new(Class::Unsafe, code::PLAN_OUTDATED, subject, message);
     let Some(planned) = plan.releases.iter().find(|planned| planned.release == release) else {
@@ -54,7 +58,7 @@ pub(crate) async fn outdated_findings(ctx: &Context, run: &ReleaseRun, plan: &Pl
         let message = "chart, values, steps or what the cluster serves are not those of the plan";
         findings.push(finding(release.to_string(), message.to_owned()));
     }
-    for object in touched(planned, plan) {
+    for object in touched(planned, plan, earlier) {
         let live = match ctx.cluster().get(&object.object).await {
             Err(ClusterError::NotServed { .. }) => None,
             Ok(live) => live,
@@ -152,27 +156,33 @@ fn does_otherwise(planned: PlannedAction, now: PlannedAction) -> Option<String> 
 }
 
 /// The objects that carrying it out changes or leaves behind.
-fn touched<'p>(planned: &'p ReleasePlan, plan: &'p Plan) -> impl Iterator<Item = &'p PlannedObject> {
-    planned.objects.iter().filter(|object| match object.change {
+fn touched<'p>(
+    planned: &'p ReleasePlan,
+    plan: &'p Plan,
+    earlier: &'p [ReleaseKey],
+) -> impl Iterator<Item = &'p PlannedObject> {
+    planned.objects.iter().filter(move |object| match object.change {
         ObjectChange::Create
         | ObjectChange::Update
         | ObjectChange::Replace { .. }
         | ObjectChange::Delete
         | ObjectChange::Keep
-        | ObjectChange::Adopt => !is_created_anew(plan, object),
+        | ObjectChange::Adopt => !is_created_anew(planned, plan, earlier, object),
         ObjectChange::After { .. } | ObjectChange::Refused { .. } | ObjectChange::Same => false,
     })
 }
 
-/// Whether it is deleted first, by its release or by another one: what was seen of it stands there.
-fn is_created_anew(plan: &Plan, object: &PlannedObject) -> bool {
+/// Whether it is deleted first, by its release or by one that this waits for: what was seen of it stands there. Of what only lies in a
+/// namespace that goes, nothing stands there.
+fn is_created_anew(planned: &ReleasePlan, plan: &Plan, earlier: &[ReleaseKey], object: &PlannedObject) -> bool {
     let is_deleted = |one: &PlannedObject| {
         one.change == ObjectChange::Delete
             && std::iter::once(&one.object)
                 .chain(one.takes.iter().flatten())
-                .any(|gone| is_or_holds(gone, &object.object))
+                .any(|gone| gone.same_object(&object.object))
     };
-    object.change == ObjectChange::Create && plan.releases.iter().flat_map(|one| &one.objects).any(is_deleted)
+    let before = plan.releases.iter().filter(|one| one.release == planned.release || earlier.contains(&one.release));
+    object.change == ObjectChange::Create && before.flat_map(|one| &one.objects).any(is_deleted)
 }
 
 /// How an object is another one, or in another state, than the plan has seen.

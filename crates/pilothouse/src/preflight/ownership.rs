@@ -38,9 +38,8 @@ pub(crate) async fn ownership_findings(
     let absent = matches!(observe::observed(ctx).await.namespace, NamespaceState::Absent);
     let namespace = ctx.release().namespace;
     let elsewhere = |object: &ObjectRef| !absent || object.namespace.as_ref() != Some(&namespace);
-    // What an earlier release takes away is nobody's by then.
     let taken = ctx.taken().await;
-    let stays = |object: &ObjectRef| elsewhere(object) && taken.by(object).is_none();
+    let stays = |object: &ObjectRef| elsewhere(object) && !taken.is_free(object);
     let objects: Vec<ObjectRef> = objects.into_iter().filter(stays).collect();
     let conflicts = async {
         *seen = read_for_ownership(ctx.cluster(), &objects, Detail::Whole).await?;

@@ -135,7 +135,7 @@ pub async fn run(
         let brings = plan::brings(&graph, &contexts, &runs, &stands_on, config.concurrency);
         listening(Box::pin(brings), &mut owner, &mut messages).await;
         plan::foresee_taken(plan, &stands_on, &contexts, &mut runs).await;
-        let outdated = Box::pin(outdated(config, plan, &contexts, &runs));
+        let outdated = Box::pin(outdated(config, plan, &contexts, &runs, &stands_on));
         findings = listening(outdated, &mut owner, &mut messages).await;
     }
     if let Some(outcome) = not_begun(&contexts, findings, "the input of another release is wrong", &mut owner) {
@@ -178,7 +178,7 @@ pub async fn run(
         session.reads.forget_drifted();
         // Compared once more: the lock keeps away runs of this stack, and nobody else.
         if let Some(plan) = &config.plan {
-            let outdated = Box::pin(outdated(config, plan, &contexts, &runs));
+            let outdated = Box::pin(outdated(config, plan, &contexts, &runs, &stands_on));
             let findings = listening(outdated, &mut owner, &mut messages).await;
             refused = not_begun(&contexts, findings, "the plan does not hold for another release", &mut owner);
         }
@@ -226,7 +226,13 @@ pub async fn run(
 }
 
 /// Why the plan does not hold any more, for each release. What is in the plan and not in the run is told of the first.
-async fn outdated(config: &RunConfig, plan: &Plan, contexts: &[Context], runs: &[ReleaseRun]) -> Vec<Vec<Finding>> {
+async fn outdated(
+    config: &RunConfig,
+    plan: &Plan,
+    contexts: &[Context],
+    runs: &[ReleaseRun],
+    stands_on: &[Vec<usize>],
+) -> Vec<Vec<Finding>> {
     for ctx in contexts {
         ctx.forget_observation().await;
     }
@@ -235,9 +241,11 @@ async fn outdated(config: &RunConfig, plan: &Plan, contexts: &[Context], runs: &
         // It tells itself why, in its turn.
         config.despite_refusals && plan.releases.iter().any(is_refused)
     };
-    let findings = contexts.iter().zip(runs).map(|(ctx, run)| {
+    let findings = contexts.iter().zip(runs).zip(stands_on).map(|((ctx, run), stands_on)| {
         let is_left_out = is_left_out(ctx);
-        async move { if is_left_out { Vec::new() } else { plan::outdated_findings(ctx, run, plan).await } }.boxed()
+        let earlier: Vec<_> = stands_on.iter().map(|&on| contexts[on].release()).collect();
+        async move { if is_left_out { Vec::new() } else { plan::outdated_findings(ctx, run, plan, &earlier).await } }
+            .boxed()
     });
     let mut findings = side_by_side(findings, config.concurrency).await;
     let finding = |subject: String, message: String| Finding::new(Class::Unsafe, code::PLAN_OUTDATED, subject, message);

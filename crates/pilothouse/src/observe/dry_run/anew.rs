@@ -2,7 +2,9 @@
 
 use crate::context::Compared;
 use crate::context::Outcome;
-use crate::observe::dry_run::compare::{CHANGING, Comparison, TAKEN, WriteMethod, created, is_custom, owned_by};
+use crate::observe::dry_run::compare::{
+    CHANGING, Comparison, TAKEN, WriteMethod, created, is_custom, owned_by, seen_object,
+};
 use crate::observe::dry_run::going::Going;
 use crate::observe::dry_run::refusal::{self, Answer, FIELD_MANAGER};
 use crate::observe::dry_run::subject::Subject;
@@ -28,6 +30,12 @@ impl Comparison<'_> {
         let Some(live) = live else {
             return self.wanted(cluster, subject, None, going).await;
         };
+        // What another release takes away is looked at again before that begins.
+        let seen = seen_object(&subject.object.kind, &live).filter(|_| going.is_taken(&subject.object));
+        Compared { seen, ..self.over(cluster, subject, going, live).await }
+    }
+
+    async fn over(&self, cluster: &dyn ClusterClient, subject: &Subject<'_>, going: &Going, live: Value) -> Compared {
         if self.is_changing(&subject.object) {
             return created(&subject.object, subject.manifest, Answer::NotAsked { why: CHANGING.to_owned() });
         }
