@@ -1,5 +1,9 @@
 //! What releases of a plan take from others that come after them.
 
+#[cfg(test)]
+#[path = "taken_tests.rs"]
+mod tests;
+
 use crate::context::Context;
 use crate::context::ReleaseRun;
 use crate::context::Taken;
