@@ -114,8 +114,11 @@ fn what_a_release_takes(#[case] lines: Vec<PlannedObject>, #[case] asked: Object
 #[case::being_deleted(&[], &json!({"metadata": {"deletionTimestamp": "2026-01-01T00:00:00Z"}}), false)]
 fn what_is_nobodys_by_then(#[case] so: &[&str], #[case] live: &Value, #[case] expected: bool) {
     let (is, x) = (|what: &str| so.contains(&what), config("x"));
-    let goes =
-        if is("with another") { line(config("y"), ObjectChange::Delete, &[x.clone()]) } else { delete(x.clone()) };
+    let goes = if is("with another") {
+        line(config("y"), ObjectChange::Delete, std::slice::from_ref(&x))
+    } else {
+        delete(x.clone())
+    };
     let mut earlier = release("a", vec![goes], live);
     if is("unreadable") {
         let unread = Outcome::Unreadable { why: "no".to_owned() };
@@ -140,8 +143,11 @@ fn what_is_nobodys_by_then(#[case] so: &[&str], #[case] live: &Value, #[case] ex
         action: HelmAction::Deploy,
         objects: (!not).then(|| if has { vec![x.clone()] } else { Vec::new() }),
     };
-    let all =
-        [known(is("earlier not known"), is("earlier has")), held(&[x.clone()]), known(is("not known"), is("has"))];
+    let all = [
+        known(is("earlier not known"), is("earlier has")),
+        held(std::slice::from_ref(&x)),
+        known(is("not known"), is("has")),
+    ];
     let drafts = [earlier, release("b", vec![create(x.clone())], live), other];
     let before: &[usize] = if is("unordered") { &[] } else { &[0] };
     assert_eq!(is_free(&x, 1, before, &drafts, &all), expected);
@@ -203,7 +209,9 @@ fn what_goes_with_a_release_that_does_not_come_first(
     from.plan.does = does;
     let mut drafts = [from, release("b", Vec::new(), &json!({}))];
     let mut stands_on = vec![Vec::new(), Vec::new()];
-    needs.iter().for_each(|&(node, on)| stands_on[node].push(on));
+    for &(node, on) in needs {
+        stands_on[node].push(on);
+    }
     goes_with_others(&mut drafts, &[held(&[]), held(&[config("x"), config("y")])], &stands_on);
     assert_eq!(drafts[1].plan.warnings, expected);
     assert!(drafts[0].plan.warnings.is_empty());
