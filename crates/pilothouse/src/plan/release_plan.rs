@@ -349,7 +349,7 @@ pub(crate) async fn input_of(
     Some(Given::new(key, &digest::of(given.to_string()), &former))
 }
 
-fn empty(info: &ChartInfo) -> ReleasePlan {
+pub(super) fn empty(info: &ChartInfo) -> ReleasePlan {
     ReleasePlan {
         release: info.key(),
         action: info.action,

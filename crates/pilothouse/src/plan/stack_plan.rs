@@ -112,7 +112,9 @@ pub async fn plan(
             if taken::concerns(ctx, &drafts[node], &taken).await {
                 let free = |object: &&ObjectRef| held::is_free(object, node, &stands_on[node], &drafts, &held);
                 let free: Vec<ObjectRef> = taken.objects.iter().filter(free).cloned().collect();
-                free.iter().for_each(|object| taken.add_free(object));
+                for object in &free {
+                    taken.add_free(object);
+                }
                 ctx.expect_taken(taken).await;
                 runs[node].settled = None;
                 let coming = Coming { earlier: stands_on[node].iter().map(|&on| &brings[on]).collect(), all: &brings };

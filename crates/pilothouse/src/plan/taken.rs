@@ -1,5 +1,9 @@
 //! What releases of a plan take from others that come after them.
 
+#[cfg(test)]
+#[path = "taken_tests.rs"]
+mod tests;
+
 use crate::context::Context;
 use crate::context::ReleaseRun;
 use crate::context::Taken;
@@ -42,17 +46,16 @@ fn makes(plan: &ReleasePlan, object: &ObjectRef) -> bool {
     plan.objects.iter().any(|one| one.change == ObjectChange::Create && one.object.same_object(object))
 }
 
-/// The definition that a release deletes, as it is; without its facts where it was not read.
-fn definition(draft: &Draft, gone: &PlannedObject) -> Option<Option<CrdFacts>> {
-    let is_it = || draft.compared.iter().filter(|one| one.object.same_object(&gone.object));
-    let facts = || is_it().find_map(|one| crd_facts(one.live.as_ref().map(Sensitive::expose)?));
-    (gone.object.kind == "CustomResourceDefinition").then(facts)
-}
-
-/// Whether an object is of this definition; where that was not read, by its group alone.
-fn is_of(facts: Option<&CrdFacts>, definition: &ObjectRef, object: &ObjectRef) -> bool {
+/// Whether an object is of this definition, which a release deletes; where that was not read, its group alone tells.
+fn is_of(draft: &Draft, definition: &ObjectRef, object: &ObjectRef) -> bool {
+    let mut read = draft.compared.iter().filter(|one| one.object.same_object(definition));
+    let facts: Option<CrdFacts> = read.find_map(|one| crd_facts(one.live.as_ref().map(Sensitive::expose)?));
     let group = definition.name.split_once('.').map(|(_, group)| group);
     facts.map_or_else(|| group.is_some() && object.group() == group, |facts| facts.is_of(object))
+}
+
+fn is_definition(object: &ObjectRef) -> bool {
+    object.kind == "CustomResourceDefinition"
 }
 
 /// Why a release would come to nothing once earlier ones have taken away what its objects need, or Helm's records of it: that must come
@@ -83,10 +86,10 @@ pub(super) fn lost<'a>(
                         add(object.to_string(), why);
                     }
                 }
-            } else if let Some(facts) = definition(draft, gone) {
+            } else if is_definition(&gone.object) {
                 let is_served =
                     |object: &ObjectRef| comes_again && brings.kinds.iter().any(|facts| facts.serves(object));
-                let of_it = objects.iter().filter(|object| is_of(facts.as_ref(), &gone.object, object));
+                let of_it = objects.iter().filter(|object| is_of(draft, &gone.object, object));
                 for object in of_it.filter(|object| !is_served(object)) {
                     let again = if comes_again { "makes none again that serves it" } else { "does not make it again" };
                     let why = format!("{by} deletes its definition {} first, and {again}", gone.object.name);
@@ -106,7 +109,7 @@ pub(super) async fn lost_to<'a>(
     held: &Held,
     earlier: impl Iterator<Item = (&'a Draft, &'a Brings)>,
 ) -> Vec<Finding> {
-    let is_ground = |one: &PlannedObject| is_namespace(&one.object) || one.object.kind == "CustomResourceDefinition";
+    let is_ground = |one: &PlannedObject| is_namespace(&one.object) || is_definition(&one.object);
     let earlier: Vec<_> = earlier.filter(|(draft, _)| deleted(&draft.plan).any(is_ground)).collect();
     if earlier.is_empty() {
         return Vec::new();
@@ -171,7 +174,7 @@ pub(super) fn goes_with_others(drafts: &mut [Draft], held: &[Held], stands_on: &
 /// Whether an object goes with one that a release deletes, and that release does not make it again itself.
 fn goes_with(by: &Draft, gone: &PlannedObject, object: &ObjectRef) -> bool {
     let with = || gone.takes.iter().flatten().any(|one| one.same_object(object));
-    let of_it = || definition(by, gone).is_some_and(|facts| is_of(facts.as_ref(), &gone.object, object));
+    let of_it = || is_definition(&gone.object) && is_of(by, &gone.object, object);
     (is_or_holds(&gone.object, object) || with() || of_it()) && !makes(&by.plan, object)
 }
 

@@ -222,7 +222,8 @@ fn by(live: &Value, plan: &Plan) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use pilothouse_core::PLAN_FORMAT;
+    use crate::plan::release_plan::empty;
+    use pilothouse_core::{ChartInfo, PLAN_FORMAT};
     use rstest::rstest;
     use serde_json::json;
 
@@ -273,6 +274,49 @@ mod tests {
         };
         let planned = objects(planned);
         assert_eq!(goes_too(is_known.then_some(&*planned), &objects(now)).as_deref(), expected);
+    }
+
+    /// Release 0 takes, 1 is looked at, 2 comes at any time.
+    #[rstest]
+    #[case::nobody(9, "ConfigMap/other", &[], false)]
+    #[case::by_itself(1, "ConfigMap/x", &[], true)]
+    #[case::by_an_earlier_one(0, "ConfigMap/x", &[], true)]
+    #[case::by_one_that_it_does_not_wait_for(2, "ConfigMap/x", &[], false)]
+    #[case::with_another_of_an_earlier_one(0, "ConfigMap/other", &["ConfigMap/x"], true)]
+    #[case::with_another_of_one_that_it_does_not_wait_for(2, "ConfigMap/other", &["ConfigMap/x"], false)]
+    #[case::in_a_namespace_that_an_earlier_one_deletes(0, "Namespace/default", &[], false)]
+    #[case::in_a_namespace_that_it_deletes(1, "Namespace/default", &[], false)]
+    fn what_is_created_anew(#[case] by: usize, #[case] gone: &str, #[case] takes: &[&str], #[case] expected: bool) {
+        let named = |text: &str| {
+            let object = ObjectRef::parse(text).unwrap();
+            let namespace = (object.kind != "Namespace").then(|| "default".to_owned());
+            ObjectRef { namespace, ..object }
+        };
+        let line = |object: ObjectRef, change: ObjectChange| {
+            let line = json!({"object": object, "change": "create"});
+            PlannedObject { change, ..serde_json::from_value(line).unwrap() }
+        };
+        let release = |place: usize| {
+            let info = ChartInfo { name: format!("r{place}"), ..ChartInfo::default() };
+            let takes = Some(takes.iter().map(|one| named(one)).collect());
+            let gone = PlannedObject { takes, ..line(named(gone), ObjectChange::Delete) };
+            ReleasePlan { objects: if place == by { vec![gone] } else { Vec::new() }, ..empty(&info) }
+        };
+        let releases: Vec<ReleasePlan> = (0..3).map(release).collect();
+        let plan = Plan {
+            pilothouse_plan: PLAN_FORMAT,
+            stack: String::new(),
+            made_at: Timestamp::UNIX_EPOCH,
+            made_with: String::new(),
+            cluster: None,
+            releases: releases.clone(),
+            key: None,
+        };
+        let earlier = [releases[0].release.clone()];
+        let object = line(named("ConfigMap/x"), ObjectChange::Create);
+        assert_eq!(is_created_anew(&releases[1], &plan, &earlier, &object), expected);
+        let kept = line(named("ConfigMap/x"), ObjectChange::Keep);
+        assert!(!is_created_anew(&releases[1], &plan, &earlier, &kept));
     }
 
     #[rstest]

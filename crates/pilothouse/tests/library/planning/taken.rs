@@ -76,6 +76,22 @@ async fn custom_resources_that_go_with_their_definition_are_made_again(#[case] t
     assert!(world.get(&format!("{group}/v1"), "Monitor", "m").await.is_some());
     let unchanged = world.run(charts(), None).await;
     assert!(unchanged.iter().all(|one| matches!(one, ReleaseOutcome::Unchanged { .. })), "{unchanged:?}");
+    // Without the definition, nothing could make them again.
+    let without =
+        || ChartInfo { consent: owner("2.0.0").consent, ..world.release("owner", "2.0.0", &[config("owner")]) };
+    let plan = world.plan(vec![without(), user()]).await;
+    let (of_owner, of_user) = (&plan.releases[0], &plan.releases[1]);
+    assert_eq!((of_owner.does, of_user.does), (PlannedAction::Upgrade, PlannedAction::Refuse), "{of_owner:?}");
+    let object = format!("Monitor {}/m", world.namespace);
+    let said: Vec<(&str, &str)> = of_user.findings.iter().map(|one| (&*one.subject, &*one.code)).collect();
+    assert_eq!(said, [(&*object, "API_NOT_SERVED")]);
+    // In no order, it is warned of.
+    let alone = ChartInfo { needs: Vec::new(), ..user() };
+    let plan = world.plan(vec![without(), alone]).await;
+    let of_user = plan.releases.iter().find(|one| one.release.name == "user").unwrap();
+    let owner = &of_owner.release;
+    assert_eq!(of_user.warnings, [format!("{object} goes with {owner}: let this release need {owner}")]);
+    assert_eq!(of_user.does, PlannedAction::Nothing);
 }
 
 #[rstest]
