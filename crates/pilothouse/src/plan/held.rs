@@ -8,7 +8,7 @@ use crate::error::PhaseError;
 use crate::observe;
 use crate::observe::NotServed;
 use crate::plan::draft::Draft;
-use crate::plan::taken::deleted;
+use crate::plan::draft::deleted;
 use crate::render;
 use pilothouse_core::{HelmAction, ObjectChange, ObjectRef, Payload, ReleasePlan, Sensitive, object_ref};
 use serde_json::Value;

@@ -13,6 +13,7 @@ use crate::observe;
 use crate::phases::HelmChart;
 use crate::phases::steps_of;
 use crate::plan::brings::{Coming, brings};
+use crate::plan::draft::deleted;
 use crate::plan::held;
 use crate::plan::held::Held;
 use crate::plan::outlook;
@@ -103,7 +104,7 @@ pub async fn plan(
     });
     let mut drafts = side_by_side(drafts, width).await;
     // Where nothing is deleted, nobody needs to know what the others have.
-    let is_any_deleted = drafts.len() > 1 && drafts.iter().any(|draft| taken::deleted(&draft.plan).next().is_some());
+    let is_any_deleted = drafts.len() > 1 && drafts.iter().any(|draft| deleted(&draft.plan).next().is_some());
     if is_any_deleted {
         let held = side_by_side(contexts.iter().zip(&runs).map(|(ctx, run)| Held::of(ctx, run).boxed()), width).await;
         for node in graph.order() {

@@ -13,6 +13,7 @@ use crate::error::PhaseError;
 use crate::observe;
 use crate::plan::brings::Brings;
 use crate::plan::draft::Draft;
+use crate::plan::draft::deleted;
 use crate::plan::held::Held;
 use pilothouse_core::{
     Class, CrdFacts, Finding, HelmAction, ObjectChange, ObjectRef, Plan, PlannedAction, PlannedObject, ReleaseKey,
@@ -33,12 +34,6 @@ pub(super) fn taken_by<'p>(earlier: impl IntoIterator<Item = &'p ReleasePlan>) -
         }
     }
     taken
-}
-
-/// What a release deletes, if it does anything at all.
-pub(super) fn deleted(plan: &ReleasePlan) -> impl Iterator<Item = &PlannedObject> {
-    let is_done = plan.does != PlannedAction::Refuse;
-    plan.objects.iter().filter(move |one| is_done && one.change == ObjectChange::Delete)
 }
 
 /// Whether a release makes an object, be it again.
