@@ -267,7 +267,7 @@ mod tests {
     #[test]
     fn a_word_that_is_taken_back_is_told() {
         let mut known = ReportedCauses::default();
-        let mut tell =
+        let tell =
             |known: &mut ReportedCauses, certainty| known.is_news(&cause(code::CRASH_LOOP, "x", certainty), false);
         assert!(tell(&mut known, Certainty::Passing));
         assert!(tell(&mut known, Certainty::Certain));

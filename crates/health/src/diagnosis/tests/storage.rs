@@ -183,14 +183,14 @@ fn a_volume_of_the_claim_before_where_another_is_named() {
 /// What could not be read is not absent; and a volume that a program has made says that its class had an object.
 #[rstest]
 #[case::not_answered(None, Line::ClaimWaiting)]
-#[case::none(Some(None), Line::ClaimHopeless)]
-#[case::made_by_people(Some(Some(json!({}))), Line::ClaimWaiting)]
-#[case::made_by_a_program(Some(Some(json!({"pv.kubernetes.io/provisioned-by": "ebs.csi.aws.com"}))), Line::ClaimHopeless)]
-fn a_class_that_is_gone(#[case] answer: Option<Option<Value>>, #[case] line: Line) {
-    let is_by_people = answer == Some(Some(json!({})));
-    let found = answer.clone().flatten().map(|annotations| {
+#[case::none(Some(vec![]), Line::ClaimHopeless)]
+#[case::made_by_people(Some(vec![json!({})]), Line::ClaimWaiting)]
+#[case::made_by_a_program(Some(vec![json!({"pv.kubernetes.io/provisioned-by": "ebs.csi.aws.com"})]), Line::ClaimHopeless)]
+fn a_class_that_is_gone(#[case] answer: Option<Vec<Value>>, #[case] line: Line) {
+    let is_by_people = answer == Some(vec![json!({})]);
+    let found = answer.iter().flatten().map(|annotations| {
         let mut volume = volume("Bound", &json!({"namespace": "web", "name": "other", "uid": "other"}));
-        volume["metadata"]["annotations"] = annotations;
+        volume["metadata"]["annotations"] = annotations.clone();
         volume
     });
     let mut of = among(&json!({"storageClassName": "static"}), found);
