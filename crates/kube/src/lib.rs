@@ -57,6 +57,6 @@ pub use objects::{
 pub use pilothouse_core::HelmDriver;
 pub use track::{Family, Following, Snapshot, Tracker};
 pub use wait::{
-    Beforehand, Ended, Leaving, MadeAgain, NotReady, Progress, restarted_lately, statuses, statuses_labelled,
-    unsettled_now, wait_deleted, wait_exists, wait_ready, wait_ready_from,
+    Beforehand, Ended, Leaving, MadeAgain, NotReady, Progress, RestartedLately, restarted_lately, statuses,
+    statuses_labelled, unsettled_now, wait_deleted, wait_exists, wait_ready, wait_ready_from,
 };

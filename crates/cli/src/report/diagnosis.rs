@@ -34,6 +34,9 @@ fn release(one: &Diagnosis, told: &[ToldCause]) -> Vec<String> {
         lines.extend(indented("  helm: ", description, "      "));
     }
     let codes = codes(told, &one.release);
+    for text in &one.not_looked_at {
+        lines.extend(indented("  not known: ", text, "      "));
+    }
     if !codes.is_empty() {
         lines.push(format!("  because of {}", codes.join(", ")));
     }

@@ -56,7 +56,7 @@ pub(crate) fn ask(question: &str) {
     let _ = write!(anstream::stderr(), "{}", only_colours(question));
 }
 
-/// Whether a JSON document was printed as the result.
+/// Set by [`json`].
 static TOLD: AtomicBool = AtomicBool::new(false);
 
 /// Whether a JSON document was printed as the result.

@@ -67,8 +67,8 @@ fn rates() -> String {
 
 /// How the rates are measured, and what was measured in ways that nobody can repeat.
 const RATES: &str = "\
-Each row is written by the run it tells of (`PILOTHOUSE_NOTE=1`, into `noted.json`), which otherwise fails when it is worse; those of
-the first runs stay as they were. `cargo test -p pilothouse-cli --test corpus -- --ignored the_rate_of` runs what is set aside and
+A row is what one run measured that was asked to note it (`PILOTHOUSE_NOTE=1`, into `noted.json`). Later runs of as many cases fail when
+they are worse. `cargo test -p pilothouse-cli --test corpus -- --ignored the_rate_of` runs what is set aside and
 prints nothing but rates. *Right* is the code and the object, and of the cases of another hand the words of the cause, too; *partly*
 is the code alone, or the object and the words. A run that cannot be made is wrong.
 

@@ -92,6 +92,11 @@ fn symptoms(path: &str, object: &Value) -> Vec<String> {
     let mut all = Vec::new();
     if path.contains("/events") {
         all.push(format!("event {}", text(&object["reason"])));
+        // Every old pod that is stopped is killed, too.
+        let message = text(&object["message"]);
+        if object["reason"] == "Killing" && message.contains("failed") && message.contains("probe") {
+            all.push("event Killing by a probe".to_owned());
+        }
     } else if path.contains("/pods") {
         for (field, what) in [("initContainerStatuses", "init"), ("containerStatuses", "container")] {
             for container in list(&status[field]) {
@@ -135,7 +140,7 @@ pub(crate) fn of(code: &str) -> &'static [&'static str] {
         }
         "CRASH_LOOP" => &["container CrashLoopBackOff", "container RunContainerError"],
         "OOM_KILLED" => &["container ended OOMKilled"],
-        "PROBE_FAILING" => &["event Unhealthy", "event Killing"],
+        "PROBE_FAILING" => &["event Unhealthy", "event Killing by a probe"],
         "INIT_FAILED" => &["init ended Error", "init CrashLoopBackOff"],
         "UNSCHEDULABLE_RESOURCES" | "UNSCHEDULABLE_SELECTOR" | "UNSCHEDULABLE_TAINT" | "UNSCHEDULABLE_AFFINITY" => {
             &["unscheduled"]

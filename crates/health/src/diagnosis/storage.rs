@@ -17,6 +17,8 @@ use serde_json::Value;
 const BY_HAND: &str = "kubernetes.io/no-provisioner";
 /// The annotation that makes a StorageClass the default.
 const DEFAULT_CLASS: &str = "storageclass.kubernetes.io/is-default-class";
+/// The annotation of a volume that a program has made.
+const MADE_BY: &str = "pv.kubernetes.io/provisioned-by";
 
 /// Why the volumes of a pod cannot be mounted, by its events.
 pub(super) fn mounting(evidence: &Evidence, pod: &Value, events: &[Seen<'_>], now: Timestamp) -> Vec<Draft> {
@@ -108,17 +110,40 @@ fn unbound_claims(evidence: &Evidence) -> Vec<&Value> {
     claims
 }
 
+/// What the events say of a claim, also where they do not tell its UID.
+fn events_of_claim<'a>(evidence: &'a Evidence, claim: &Value) -> Vec<Seen<'a>> {
+    let about = events_about(evidence, claim);
+    if !about.is_empty() {
+        return about;
+    }
+    let is_its_own = |seen: &Seen<'_>| {
+        text(seen.event, "/involvedObject/kind") == "PersistentVolumeClaim"
+            && text(seen.event, "/involvedObject/name") == name(claim)
+    };
+    events(evidence).filter(is_its_own).collect()
+}
+
+/// Whether the last event of a claim says that its class does not exist.
+fn says_class_missing(last: Option<&Seen<'_>>) -> bool {
+    last.is_some_and(|seen| seen.message.contains("storageclass.storage.k8s.io") && seen.message.contains("not found"))
+}
+
+/// Whether no program makes volumes for a claim: its class is one of volumes that people make, or has no object.
+fn is_by_hand(evidence: &Evidence, claim: &Value) -> bool {
+    let mut classes = around(&evidence.around, "StorageClass");
+    let class = classes.find(|class| name(class) == text(claim, "/spec/storageClassName"));
+    match class {
+        Some(class) => text(class, "/provisioner") == BY_HAND,
+        None => {
+            was_read(evidence, &all_classes())
+                || says_class_missing(events_of_claim(evidence, claim).iter().next_back())
+        }
+    }
+}
+
 fn of_claim(evidence: &Evidence, claim: &Value, now: Timestamp) -> Draft {
     let root = format!("PersistentVolumeClaim {}/{}", namespace(claim), name(claim));
-    let mut events = events_about(evidence, claim);
-    if events.is_empty() {
-        events = self::events(evidence)
-            .filter(|seen| {
-                text(seen.event, "/involvedObject/kind") == "PersistentVolumeClaim"
-                    && text(seen.event, "/involvedObject/name") == name(claim)
-            })
-            .collect();
-    }
+    let events = events_of_claim(evidence, claim);
     let last = events.iter().next_back();
     let says = last.map(|seen| one_line(seen.message)).unwrap_or_default();
     let describe = format!("kubectl describe pvc -n {} {}", namespace(claim), name(claim));
@@ -131,16 +156,19 @@ fn of_claim(evidence: &Evidence, claim: &Value, now: Timestamp) -> Draft {
     let waited = seconds_since(time(claim, "/metadata/creationTimestamp"), now) >= GRACE;
     let hopeless = if waited { Line::ClaimHopeless } else { Line::ClaimWaiting };
     if let Some(volume) = held_for_another(evidence, claim) {
-        return evidence_of(held(volume, claim, hopeless, &root));
+        // Until its pod is scheduled nobody looks for a volume for the claim.
+        let looks_later =
+            last.is_some_and(|seen| ["WaitForFirstConsumer", "WaitForPodScheduled"].contains(&seen.reason));
+        return evidence_of(held(volume, claim, if looks_later { Line::ClaimWaiting } else { hopeless }, &root));
     }
     let class = text(claim, "/spec/storageClassName");
     let classes: Vec<&Value> = around(&evidence.around, "StorageClass").collect();
     let classes_known = was_read(evidence, &all_classes());
     let names: Vec<&str> = classes.iter().map(|class| name(class)).collect();
-    let said_missing = says.contains("storageclass.storage.k8s.io") && says.contains("not found");
+    let said_missing = says_class_missing(last);
     if said_missing || (classes_known && !class.is_empty() && !names.contains(&class) && last.is_none()) {
-        // A class of volumes that people make needs no object.
-        let mut volumes = around(&evidence.around, "PersistentVolume");
+        // A class of volumes that people make needs no object; one of volumes that a program has made had one.
+        let mut volumes = around(&evidence.around, "PersistentVolume").filter(|volume| is_made_by_hand(volume));
         if volumes.any(|volume| text(volume, "/spec/storageClassName") == class) {
             let why = format!("{root} is not bound: none of the volumes of StorageClass {class} is free and fits");
             let draft = Draft::new(Line::ClaimWaiting, format!("{root} of StorageClass {class}"), why);
@@ -151,8 +179,9 @@ fn of_claim(evidence: &Evidence, claim: &Value, now: Timestamp) -> Draft {
             0 => String::new(),
             _ => format!("; there are {}", names.join(", ")),
         };
+        let line = if was_read(evidence, &all_volumes()) { hopeless } else { Line::ClaimWaiting };
         let draft = Draft::new(
-            hopeless,
+            line,
             format!("StorageClass {class}"),
             format!("{root} wants StorageClass {class}, which does not exist{there}"),
         );
@@ -203,16 +232,33 @@ fn of_claim(evidence: &Evidence, claim: &Value, now: Timestamp) -> Draft {
     evidence_of(Draft::new(Line::ClaimWaiting, root_of, why))
 }
 
-/// The volume a claim names, or that was its predecessor's, where another claim has it: one is told from another by its UID.
+/// The volume a claim names, or that people have made and its predecessor had where none of its class is free, where another claim has
+/// it: one is told from another by its UID.
 fn held_for_another<'a>(evidence: &'a Evidence, claim: &Value) -> Option<&'a Value> {
-    let is_held = |volume: &&Value| {
-        let (is_of_its_name, uid) = (is_of_its_name(volume, claim), text(volume, "/spec/claimRef/uid"));
-        let is_of_another = !is_of_its_name || !uid.is_empty() && uid != text(claim, "/metadata/uid");
-        let is_of_its_class = text(volume, "/spec/storageClassName") == text(claim, "/spec/storageClassName");
-        let is_meant = name(volume) == text(claim, "/spec/volumeName") || is_of_its_name && is_of_its_class;
-        is_meant && is_of_another && volume.pointer("/spec/claimRef").is_some_and(Value::is_object)
+    let is_of_another = |volume: &Value| {
+        let uid = text(volume, "/spec/claimRef/uid");
+        volume.pointer("/spec/claimRef").is_some_and(Value::is_object)
+            && (!is_of_its_name(volume, claim) || !uid.is_empty() && uid != text(claim, "/metadata/uid"))
     };
-    around(&evidence.around, "PersistentVolume").find(is_held)
+    let mut volumes = around(&evidence.around, "PersistentVolume");
+    let named = text(claim, "/spec/volumeName");
+    if !named.is_empty() {
+        return volumes.find(|volume| name(volume) == named && is_of_another(volume));
+    }
+    let of_class: Vec<&Value> = volumes
+        .filter(|volume| text(volume, "/spec/storageClassName") == text(claim, "/spec/storageClassName"))
+        .collect();
+    let is_free = |volume: &&Value| text(volume, "/status/phase") == "Available";
+    if !is_by_hand(evidence, claim) || of_class.iter().any(is_free) {
+        return None;
+    }
+    let is_held = |volume: &&Value| is_made_by_hand(volume) && is_of_its_name(volume, claim) && is_of_another(volume);
+    of_class.into_iter().find(is_held)
+}
+
+/// Whether no program has made a volume.
+fn is_made_by_hand(volume: &Value) -> bool {
+    volume.pointer("/metadata/annotations").is_none_or(|all| text_of(all, MADE_BY).is_empty())
 }
 
 /// Whether a volume is held for a claim of this name, this one or an earlier one.
@@ -262,25 +308,18 @@ fn all_classes() -> Want {
     }
 }
 
+fn all_volumes() -> Want {
+    Want::All { api_version: "v1".to_owned(), kind: "PersistentVolume".to_owned(), namespace: None, labels: None }
+}
+
 /// What tells more about claims without a volume: the classes, and the volumes where nothing makes any for the claim.
 pub(super) fn wanted(evidence: &Evidence) -> Vec<Want> {
     let claims = unbound_claims(evidence);
     if claims.is_empty() {
         return Vec::new();
     }
-    let classes_known = was_read(evidence, &all_classes());
-    let by_hand = |claim: &&Value| {
-        let mut classes = around(&evidence.around, "StorageClass");
-        let class = classes.find(|class| name(class) == text(claim, "/spec/storageClassName"));
-        !text(claim, "/spec/volumeName").is_empty()
-            || classes_known && class.is_none_or(|class| text(class, "/provisioner") == BY_HAND)
-    };
-    let volumes = claims.iter().any(by_hand).then(|| Want::All {
-        api_version: "v1".to_owned(),
-        kind: "PersistentVolume".to_owned(),
-        namespace: None,
-        labels: None,
-    });
+    let of_volumes = |claim: &&Value| !text(claim, "/spec/volumeName").is_empty() || is_by_hand(evidence, claim);
+    let volumes = claims.iter().any(of_volumes).then(all_volumes);
     std::iter::once(all_classes()).chain(volumes).collect()
 }
 

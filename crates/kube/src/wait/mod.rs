@@ -12,4 +12,4 @@ mod together;
 pub use polling::{Leaving, MadeAgain, wait_deleted, wait_exists};
 pub use progress::{Ended, NotReady, Progress};
 pub use ready::{Beforehand, wait_ready, wait_ready_from};
-pub use together::{restarted_lately, statuses, statuses_labelled, unsettled_now};
+pub use together::{RestartedLately, restarted_lately, statuses, statuses_labelled, unsettled_now};

@@ -61,22 +61,51 @@ pub async fn unsettled_now(client: &dyn ClusterClient, objects: &[ObjectRef]) ->
 }
 
 /// Those of the objects of which a container has ended with an error and not proven itself since: ready by their own status, until it
-/// ends again. The pods of each namespace are listed once. Where they cannot be listed, whyever, none is told of: a look that failed
-/// says nothing against what its own status says.
-pub async fn restarted_lately(client: &dyn ClusterClient, objects: &[ObjectRef]) -> Vec<(ObjectRef, ObjectStatus)> {
+/// ends again. The pods of each namespace are listed once. Where they cannot be listed, for whatever reason, none is told of: a look
+/// that failed says nothing against what its own status says, and nothing for it.
+pub async fn restarted_lately(client: &dyn ClusterClient, objects: &[ObjectRef]) -> RestartedLately {
     let mut namespaces: HashMap<&str, Vec<&ObjectRef>> = HashMap::new();
     for object in objects.iter().filter(|object| runs_pods(object)) {
         namespaces.entry(object.namespace.as_deref().unwrap_or_default()).or_default().push(object);
     }
     let each = namespaces.into_iter().map(|(namespace, objects)| async move {
         let pods = client.list(&ListQuery::new("v1", "Pod").within(namespace)).await;
-        let pods = pods.unwrap_or_default();
-        let status = |object: &ObjectRef| restarted(object, &pods, Timestamp::now());
-        let found = objects.into_iter().filter_map(|object| Some((object.clone(), status(object)?)));
-        found.collect::<Vec<_>>()
+        (namespace, objects, pods)
     });
     let each: Vec<_> = each.collect();
-    futures::stream::iter(each).buffer_unordered(SIDE_BY_SIDE).flat_map(futures::stream::iter).collect().await
+    let mut listed = futures::stream::iter(each).buffer_unordered(SIDE_BY_SIDE);
+    let mut all = RestartedLately::default();
+    while let Some((namespace, objects, pods)) = listed.next().await {
+        match pods {
+            Ok(pods) => {
+                let status = |object: &ObjectRef| restarted(object, &pods, Timestamp::now());
+                all.found.extend(objects.into_iter().filter_map(|object| Some((object.clone(), status(object)?))));
+            }
+            Err(error) => all.unlisted.push((namespace.to_owned(), in_one_line(&error))),
+        }
+    }
+    all
+}
+
+/// What [`restarted_lately`] has found, and what it could not see.
+#[derive(Debug, Default)]
+pub struct RestartedLately {
+    /// The objects that come and go, with how they stand therefore.
+    pub found: Vec<(ObjectRef, ObjectStatus)>,
+    /// The namespaces whose pods could not be listed, with the reason.
+    pub unlisted: Vec<(String, String)>,
+}
+
+impl RestartedLately {
+    /// A sentence about each namespace whose pods could not be listed.
+    pub fn warnings(&self) -> impl Iterator<Item = (&str, String)> {
+        self.unlisted.iter().map(|(namespace, why)| {
+            let text = format!(
+                "the pods of namespace {namespace} could not be listed: {why}; whether programs come and go is not known"
+            );
+            (namespace.as_str(), text)
+        })
+    }
 }
 
 /// Of a workload whose pods cannot be read nothing is known, where that may pass. Who may not read them gets what Kubernetes says of
@@ -136,12 +165,14 @@ async fn doubt_workloads(
     workloads: Vec<(usize, &Value, String)>,
     looks: &mut [Look],
 ) {
-    let mut asked = Vec::with_capacity(workloads.len());
-    for (index, live, selector) in workloads {
-        let query = ListQuery::new("v1", "Pod").within(objects[index].namespace.clone().unwrap_or_default());
-        asked.push(settling(client, index, live, query.labelled(selector)));
+    let mut namespaces: HashMap<&str, Vec<(usize, &Value, String)>> = HashMap::new();
+    for workload in workloads {
+        namespaces.entry(objects[workload.0].namespace.as_deref().unwrap_or_default()).or_default().push(workload);
     }
-    let mut answers = futures::stream::iter(asked).buffer_unordered(SIDE_BY_SIDE);
+    let each = namespaces.into_iter().map(|(namespace, workloads)| settling(client, namespace, workloads));
+    let each: Vec<_> = each.collect();
+    let answers = futures::stream::iter(each).buffer_unordered(SIDE_BY_SIDE);
+    let mut answers = answers.flat_map(futures::stream::iter);
     while let Some((index, status)) = answers.next().await {
         looks[index].depends = true;
         if let Some(status) = status {
@@ -151,17 +182,24 @@ async fn doubt_workloads(
     }
 }
 
+/// Whether the workloads of a namespace have settled. Where there are several, their pods are listed at once, with those of others:
+/// who has made a pod is told by its owner.
 async fn settling(
     client: &dyn ClusterClient,
-    index: usize,
-    workload: &Value,
-    pods: ListQuery,
-) -> (usize, Option<ObjectStatus>) {
-    let status = match client.list(&pods).await {
-        Ok(pods) => unsettled(workload, &pods, Timestamp::now()),
-        Err(error) => pods_unreadable(&error),
+    namespace: &str,
+    workloads: Vec<(usize, &Value, String)>,
+) -> Vec<(usize, Option<ObjectStatus>)> {
+    let query = ListQuery::new("v1", "Pod").within(namespace);
+    let query = match workloads.as_slice() {
+        [(_, _, selector)] => query.labelled(selector.as_str()),
+        _ => query,
     };
-    (index, status)
+    let pods = client.list(&query).await;
+    let status = |workload: &Value| match &pods {
+        Ok(pods) => unsettled(workload, pods, Timestamp::now()),
+        Err(error) => pods_unreadable(error),
+    };
+    workloads.into_iter().map(|(index, workload, _)| (index, status(workload))).collect()
 }
 
 /// Whether it is a claim that is on its way to be bound, as far as it tells itself.

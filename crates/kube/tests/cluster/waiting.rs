@@ -32,6 +32,7 @@ enum State {
     CompleteJob,
     Before,
     Anew,
+    Deployed,
 }
 
 #[derive(Default)]
@@ -64,6 +65,16 @@ fn job(name: &str, ended: &str) -> Value {
     json!({
         "apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": name, "namespace": "web"},
         "status": {"conditions": [{"type": ended, "status": "True", "message": "gave up"}]},
+    })
+}
+
+/// One that is ready by its own status, and has no probe to vouch for it.
+fn deployment(name: &str) -> Value {
+    json!({
+        "apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": name, "namespace": "web", "generation": 1},
+        "spec": {"replicas": 1, "selector": {"matchLabels": {"app": name}}, "template": {"spec": {"containers": [{"name": "a"}]}}},
+        "status": {"observedGeneration": 1, "replicas": 1, "updatedReplicas": 1, "readyReplicas": 1, "availableReplicas": 1,
+            "conditions": [{"type": "Available", "status": "True"}]},
     })
 }
 
@@ -101,6 +112,7 @@ impl ClusterClient for Script {
             }),
             State::FailedJob => Ok(Some(job(name, "Failed"))),
             State::CompleteJob => Ok(Some(job(name, "Complete"))),
+            State::Deployed => Ok(Some(deployment(name))),
         }
     }
 
@@ -306,6 +318,21 @@ async fn how_objects_stand_right_now() {
     let told = statuses(script.as_ref(), &Rules::default(), &[object("a"), object("b"), object("c")]).await;
     let told: Vec<(&str, Readiness)> = told.iter().map(|(of, status)| (of.name.as_str(), status.readiness)).collect();
     assert_eq!(told, [("a", Readiness::Unknown), ("b", Readiness::NotFound), ("c", Readiness::Current)]);
+}
+
+/// Whether several workloads of a namespace have settled is told by one list of its pods.
+#[tokio::test(start_paused = true)]
+async fn pods_of_several_workloads_are_listed_at_once() {
+    let script = Script::new(&[("a", &[State::Deployed]), ("b", &[State::Deployed])]);
+    let of = |name: &str| ObjectRef {
+        api_version: Some("apps/v1".to_owned()),
+        kind: "Deployment".to_owned(),
+        ..object(name)
+    };
+    let told = statuses(script.as_ref(), &Rules::default(), &[of("a"), of("b")]).await;
+    assert!(told.iter().all(|(_, status)| status.is_ready()), "{told:?}");
+    let reads = script.reads.lock().unwrap().clone();
+    assert_eq!(reads.iter().filter(|read| *read == "all Pod in web").count(), 1, "{reads:?}");
 }
 
 /// The engine runs these on a runtime with several threads.

@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 use pilothouse_core::{Cause, Certainty, ObjectRef, code};
+use pilothouse_health::{Family, rules};
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 use tokio::time::Instant;
@@ -25,6 +26,11 @@ fn is_understood(causes: &[Cause]) -> bool {
     causes.iter().any(|cause| cause.code != code::UNKNOWN)
 }
 
+/// Whether a code tells of a program that ends again and again, perhaps since something it waits for is not there yet.
+fn is_of_restarts(code: &str) -> bool {
+    rules().iter().any(|rule| rule.code == code && rule.family == Family::Restarting)
+}
+
 /// What is known of a release's trouble.
 #[derive(Debug, Default)]
 pub(crate) struct ReportedCauses {
@@ -36,6 +42,8 @@ pub(crate) struct ReportedCauses {
     told: HashSet<(String, String, bool)>,
     /// Object, code and root of each cause that was told as certain, until something comes that it may have waited for.
     certain: Vec<(Option<ObjectRef>, String, String)>,
+    /// Code and root of each cause that was told as certain before something came that it may have waited for, and not seen since.
+    doubted: HashSet<(String, String)>,
     /// What each object's causes were when it was last looked at in the running phase. A hook's object may be gone since.
     seen: Vec<Seen>,
     /// How often each container was started when the last thing came that it may have waited for.
@@ -55,10 +63,12 @@ impl ReportedCauses {
     }
 
     /// Something has come that containers may have waited for: a hook has run, another object is ready, another release is done.
-    /// What they were started for before says nothing, and what was certain without it is no more.
+    /// What they were started for before says nothing, and what was certain of their ends without it is no more. What else was certain
+    /// does not hang on that.
     pub(crate) fn something_came(&mut self) {
         self.has_come = true;
-        self.certain.clear();
+        let gone = self.certain.extract_if(.., |(_, code, _)| is_of_restarts(code));
+        self.doubted.extend(gone.map(|(_, code, root)| (code, root)));
     }
 
     /// How often the containers were started before that, given how often they were by now.
@@ -125,7 +135,8 @@ impl ReportedCauses {
         self.seen.iter().filter(|seen| other(&seen.object)).flat_map(|seen| seen.causes.clone()).collect()
     }
 
-    /// A word once told as certain is not taken back: the same cause, looked at again while a program happens to run, is told so too.
+    /// A word told as certain is kept until something comes that it may have waited for: the same cause, looked at again while a program
+    /// happens to run, is told so too.
     pub(crate) fn keep_word(&self, cause: &mut Cause) {
         let is_same = |(_, code, root): &(_, String, String)| (code, root) == (&cause.code, &cause.root);
         if self.certain.iter().any(is_same) {
@@ -133,7 +144,7 @@ impl ReportedCauses {
         }
     }
 
-    /// Whether a cause is to be told now: it was not yet, or not as certain. What is not understood is told at the end only, and
+    /// Whether a cause is to be told now: it was not yet, or not as certain, or was certain until something came. What is not understood is told at the end only, and
     /// what a healthy start may look like as well, when that `lasts`.
     pub(crate) fn is_news(&mut self, cause: &Cause, lasts: bool) -> bool {
         let may_be_well = [code::WAITING, code::CONDITION_NOT_MET].contains(&cause.code.as_str());
@@ -146,6 +157,11 @@ impl ReportedCauses {
             self.certain.push(word);
         }
         let told = |certain| (cause.code.clone(), cause.root.clone(), certain);
+        if self.doubted.remove(&(cause.code.clone(), cause.root.clone())) && !certain {
+            self.told.remove(&told(true));
+            self.told.insert(told(false));
+            return true;
+        }
         !self.told.contains(&told(true)) && self.told.insert(told(certain))
     }
 }
@@ -229,12 +245,12 @@ mod tests {
     #[test]
     fn a_word_is_not_kept_when_what_it_waited_for_has_come() {
         let later = |known: &ReportedCauses| {
-            let mut cause = cause("A", "x", Certainty::Passing);
+            let mut cause = cause(code::CRASH_LOOP, "x", Certainty::Passing);
             known.keep_word(&mut cause);
             cause.certainty
         };
         let mut known = ReportedCauses::default();
-        let tell = |known: &mut ReportedCauses| known.is_news(&cause("A", "x", Certainty::Certain), false);
+        let tell = |known: &mut ReportedCauses| known.is_news(&cause(code::CRASH_LOOP, "x", Certainty::Certain), false);
         assert!(tell(&mut known));
         known.keep_only(|object| object.name == "a");
         assert_eq!(later(&known), Certainty::Certain, "others are ready");
@@ -245,6 +261,33 @@ mod tests {
         assert_eq!(later(&known), Certainty::Certain);
         known.something_came();
         assert_eq!(later(&known), Certainty::Passing, "something else came");
+    }
+
+    /// Whoever was told that a cause is certain is told that it is no more.
+    #[test]
+    fn a_word_that_is_taken_back_is_told() {
+        let mut known = ReportedCauses::default();
+        let tell =
+            |known: &mut ReportedCauses, certainty| known.is_news(&cause(code::CRASH_LOOP, "x", certainty), false);
+        assert!(tell(&mut known, Certainty::Passing));
+        assert!(tell(&mut known, Certainty::Certain));
+        known.something_came();
+        assert!(!tell(&mut known, Certainty::Certain), "nothing has changed");
+        known.something_came();
+        let told = [Certainty::Passing, Certainty::Passing, Certainty::Certain].map(|now| tell(&mut known, now));
+        assert_eq!(told, [true, false, true]);
+    }
+
+    /// A program that ends may have waited for what came; an image that does not exist has not.
+    #[test]
+    fn a_word_that_does_not_hang_on_what_came_is_kept() {
+        let mut known = ReportedCauses::default();
+        assert!(known.is_news(&cause(code::IMAGE_NOT_FOUND, "x", Certainty::Certain), false));
+        known.something_came();
+        let mut later = cause(code::IMAGE_NOT_FOUND, "x", Certainty::Passing);
+        known.keep_word(&mut later);
+        assert_eq!(later.certainty, Certainty::Certain);
+        assert!(!known.is_news(&cause(code::IMAGE_NOT_FOUND, "x", Certainty::Passing), false));
     }
 
     #[test]

@@ -24,7 +24,7 @@ pub(crate) fn beyond_rehearsal(objects: &[Value]) -> Vec<String> {
             ("admissionregistration.k8s.io", "MutatingWebhookConfiguration" | "ValidatingWebhookConfiguration") => {
                 lines.extend(items(object, "webhooks").map(|webhook| {
                     let name = text(webhook, "/name");
-                    format!("{named}: {name} is not called, so that it refuses and changes nothing")
+                    format!("{named}: {name} is not called: nothing is refused or changed by it")
                 }));
             }
             ("apiextensions.k8s.io", "CustomResourceDefinition")

@@ -18,7 +18,9 @@ pub(crate) async fn causes_of_named(ctx: &Context, objects: &[ObjectRef]) -> Vec
     let deadline = Instant::now() + READS;
     let look = async {
         let mut stand = statuses(ctx.cluster(), ctx.tracker().rules(), objects).await;
-        for (object, doubted) in restarted_lately(ctx.cluster(), objects).await {
+        let restarted = restarted_lately(ctx.cluster(), objects).await;
+        restarted.warnings().for_each(|(_, text)| ctx.warn(text));
+        for (object, doubted) in restarted.found {
             let ready = stand.iter_mut().filter(|(known, status)| *known == object && status.is_ready());
             ready.for_each(|(_, status)| *status = doubted.clone());
         }

@@ -16,7 +16,7 @@ use pilothouse_core::{
 };
 use pilothouse_kube::Subject;
 use serde::Serialize;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc::unbounded_channel;
@@ -69,6 +69,8 @@ pub struct Diagnosis {
     pub not_ready: Vec<(ObjectRef, ObjectStatus)>,
     /// Why, the decisive causes first.
     pub causes: Vec<Cause>,
+    /// What could not be looked at, so that nothing is known of it.
+    pub not_looked_at: Vec<String>,
     /// Why all this cannot be told, if so.
     pub error: Option<String>,
 }
@@ -83,28 +85,48 @@ pub async fn diagnose(session: &Arc<Session>, releases: &[ChartInfo]) -> Vec<Dia
 
 async fn each_of(contexts: &[Context]) -> Vec<Diagnosis> {
     let mut standings = observe::standings(contexts).await;
-    doubt(contexts, &mut standings).await;
-    let each = contexts.iter().zip(standings).map(|(ctx, standing)| one(ctx, standing).boxed());
+    let unlisted = doubt(contexts, &mut standings).await;
+    let each = contexts.iter().zip(standings).map(|(ctx, standing)| one(ctx, standing, &unlisted).boxed());
     side_by_side(each, SIDE_BY_SIDE).await
 }
 
-/// What is ready only until a container of it ends again is not ready.
-async fn doubt(contexts: &[Context], standings: &mut [Result<Option<Standing>, PhaseError>]) {
-    let Some(first) = contexts.first() else { return };
+/// What is ready only until a container of it ends again is not ready. Gives the namespaces whose pods could not be listed, each with a
+/// warning.
+async fn doubt(
+    contexts: &[Context],
+    standings: &mut [Result<Option<Standing>, PhaseError>],
+) -> HashMap<String, String> {
+    let Some(first) = contexts.first() else { return HashMap::new() };
     let of_all = standings.iter_mut().filter_map(|standing| standing.as_mut().ok()?.as_mut());
     let mut ready: HashMap<ObjectRef, Vec<&mut ObjectStatus>> = HashMap::new();
     for (object, status) in of_all.flat_map(|standing| &mut standing.objects).filter(|(_, status)| status.is_ready()) {
         ready.entry(object.clone()).or_default().push(status);
     }
     let objects: Vec<ObjectRef> = ready.keys().cloned().collect();
-    for (object, doubted) in pilothouse_kube::restarted_lately(first.cluster(), &objects).await {
+    let restarted = pilothouse_kube::restarted_lately(first.cluster(), &objects).await;
+    let unlisted = restarted.warnings().map(|(namespace, text)| (namespace.to_owned(), text)).collect();
+    for (object, doubted) in restarted.found {
         for status in ready.get_mut(&object).into_iter().flatten() {
             **status = doubted.clone();
         }
     }
+    unlisted
 }
 
-async fn one(ctx: &Context, standing: Result<Option<Standing>, PhaseError>) -> Diagnosis {
+/// The warnings about the namespaces in which the release has what runs pods.
+fn not_looked_at(ctx: &Context, standing: &Standing, unlisted: &HashMap<String, String>) -> Vec<String> {
+    let objects =
+        standing.objects.iter().map(|(object, _)| object).filter(|object| pilothouse_health::runs_pods(object));
+    let namespaces: BTreeSet<&str> = objects.filter_map(|object| object.namespace.as_deref()).collect();
+    let warnings = namespaces.into_iter().filter_map(|namespace| unlisted.get(namespace));
+    warnings.map(|text| ctx.redactor().redact(text)).collect()
+}
+
+async fn one(
+    ctx: &Context,
+    standing: Result<Option<Standing>, PhaseError>,
+    unlisted: &HashMap<String, String>,
+) -> Diagnosis {
     let mut diagnosis = Diagnosis {
         release: ctx.release(),
         state: Health::NotInstalled,
@@ -115,8 +137,12 @@ async fn one(ctx: &Context, standing: Result<Option<Standing>, PhaseError>) -> D
         ready: 0,
         not_ready: Vec::new(),
         causes: Vec::new(),
+        not_looked_at: Vec::new(),
         error: None,
     };
+    if let Ok(Some(standing)) = &standing {
+        diagnosis.not_looked_at = not_looked_at(ctx, standing, unlisted);
+    }
     let filled = match standing {
         Ok(None) => Ok(()),
         Ok(Some(standing)) => fill(ctx, &mut diagnosis, standing).await,
@@ -220,7 +246,7 @@ mod tests {
         assert!(told[0].causes.iter().all(|cause| cause.certainty == Certainty::Passing), "{:?}", told[0].causes);
     }
 
-    /// A look that fails says nothing against what was seen to be ready.
+    /// A look that fails says nothing against what was seen to be ready, and that it failed is told.
     #[tokio::test]
     async fn pods_that_cannot_be_listed_make_nothing_wrong() {
         let cluster = comes_and_goes();
@@ -228,7 +254,9 @@ mod tests {
         let world = fake(&cluster, HelmDriver::Secret);
         let told = each_of(&[world.ctx]).await;
         assert_eq!((told[0].state, &told[0].not_ready), (Health::Healthy, &Vec::new()));
-        assert!(cluster.failures.calls().iter().any(|call| call == "list Pod"), "{:?}", cluster.failures.calls());
+        let [warning] = told[0].not_looked_at.as_slice() else { panic!("{:?}", told[0].not_looked_at) };
+        assert!(warning.starts_with("the pods of namespace default could not be listed: "), "{warning}");
+        assert!(warning.ends_with("; whether programs come and go is not known"), "{warning}");
     }
 
     fn meta(status: RevisionStatus) -> RevisionMeta {

@@ -117,16 +117,16 @@ async fn until_hopeless(
     }
     let mut verdict = Verdict::default();
     let mut following: Option<Following> = None;
-    // How many objects and how many other releases there were at the look before.
-    let mut before: Option<(usize, usize)> = None;
+    // The objects and how many other releases there were at the look before.
+    let mut before: Option<(Unready, usize)> = None;
     loop {
         let looked = Instant::now();
         let unready = pending.borrow_and_update().clone();
         let beside = ctx.session().at_work.beside(&ctx.release()).len();
-        if before.is_some_and(|(objects, others)| unready.len() < objects || beside < others) {
+        if before.is_some_and(|(objects, others)| has_come(&objects, &unready) || beside < others) {
             reported.something_came();
         }
-        before = Some((unready.len(), beside));
+        before = Some((unready.clone(), beside));
         reported.keep_only(|object| unready.iter().any(|(unready, _)| unready.same_object(object)));
         follow(ctx, &mut following, &unready);
         // What is about to end the wait is not taken from a cache.
@@ -145,6 +145,13 @@ async fn until_hopeless(
             () = changed(&mut following) => {}
         }
     }
+}
+
+/// Whether one of the objects is ready now that a program may have waited for: of the core ones only pods do something.
+fn has_come(before: &Unready, unready: &Unready) -> bool {
+    let may_help = |object: &ObjectRef| object.kind == "Pod" || object.group().is_some_and(|group| !group.is_empty());
+    let is_ready = |object: &ObjectRef| !unready.iter().any(|(unready, _)| unready.same_object(object));
+    before.iter().any(|(object, _)| may_help(object) && is_ready(object))
 }
 
 /// Follows what is pending, once there is anything; all of what is pending later was pending then, or comes back to it.
@@ -331,6 +338,26 @@ mod tests {
     use rstest::rstest;
     use serde_json::json;
     use std::sync::Arc;
+
+    /// What a program may have waited for runs something, or is served by what does.
+    #[rstest]
+    #[case::nothing(&[], false)]
+    #[case::a_workload(&["Deployment/web/db"], true)]
+    #[case::a_pod(&["Pod/web/db"], true)]
+    #[case::an_address(&["Service/web/db"], false)]
+    #[case::values(&["ConfigMap/web/db"], false)]
+    #[case::both(&["ConfigMap/web/db", "Deployment/web/db"], true)]
+    fn what_has_come(#[case] ready: &[&str], #[case] expected: bool) {
+        let unready = |name: &str| {
+            let version = if name.starts_with("Deployment") { "apps/v1" } else { "v1" };
+            let object = ObjectRef { api_version: Some(version.to_owned()), ..ObjectRef::parse(name).unwrap() };
+            (object, ObjectStatus::new(Readiness::InProgress, "0 of 1"))
+        };
+        let now = vec![unready("Deployment/web/web")];
+        let before: Unready = now.iter().cloned().chain(ready.iter().map(|name| unready(name))).collect();
+        assert_eq!(has_come(&before, &now), expected);
+        assert!(!has_come(&now, &before), "what is not ready any more has not come");
+    }
 
     /// A Deployment that says it is ready; its container has a probe, and was started again so many seconds ago.
     fn cluster(started: i64, last: &serde_json::Value) -> Arc<FakeCluster> {

@@ -92,6 +92,7 @@ fn claim_without_class() -> Of {
         "spec": {"storageClassName": "fast"}, "status": {"phase": "Pending"},
     }))
     .event("PersistentVolumeClaim/data", "ProvisioningFailed", "storageclass.storage.k8s.io \"fast\" not found")
+    .read(all("v1", "PersistentVolume", None))
 }
 
 fn load_balancer() -> Of {

@@ -54,7 +54,8 @@ fn claims(
     let of = Of::object(claim(&spec, seconds))
         .event("PersistentVolumeClaim/data", reason, message)
         .around(class("standard", false))
-        .read(classes());
+        .read(classes())
+        .read(volumes());
     of.tells(line, why);
     assert_eq!(of.roots(), [root]);
 }
@@ -65,7 +66,8 @@ fn a_claim_without_events() {
     bare().wants(&[classes()]);
     bare().tells(Line::ClaimWaiting, "PersistentVolumeClaim web/data is not bound to a volume");
     let why = "PersistentVolumeClaim web/data wants StorageClass fast, which does not exist; the cluster has none";
-    bare().read(classes()).tells(Line::ClaimHopeless, why);
+    bare().read(classes()).tells(Line::ClaimWaiting, why);
+    bare().read(classes()).read(volumes()).tells(Line::ClaimHopeless, why);
     let mut unanswered = bare().read(classes());
     unanswered.0.unanswered.push(classes());
     unanswered.tells(Line::ClaimWaiting, "PersistentVolumeClaim web/data is not bound to a volume");
@@ -127,6 +129,79 @@ fn a_volume_that_is_held(
     assert_eq!(of.roots(), [root]);
 }
 
+/// A claim that binds by itself once its pod is scheduled, or for which a program makes a volume, does not wait for that of the claim before.
+#[rstest]
+#[case::another_is_free("local", "WaitForFirstConsumer", true, Line::ClaimWaiting, "PersistentVolumeClaim web/data")]
+#[case::its_pod_is_not_scheduled("local", "WaitForPodScheduled", false, Line::ClaimWaiting, "PersistentVolume disk")]
+#[case::a_program_makes_it(
+    "ebs",
+    "ProvisioningFailed",
+    false,
+    Line::ClaimWaiting,
+    "PersistentVolumeClaim web/data of StorageClass ebs"
+)]
+#[case::none_is_free("local", "ProvisioningFailed", false, Line::ClaimHopeless, "PersistentVolume disk")]
+fn a_volume_of_the_claim_before(
+    #[case] of_class: &str,
+    #[case] reason: &str,
+    #[case] one_is_free: bool,
+    #[case] line: Line,
+    #[case] root: &str,
+) {
+    let mut class = class(of_class, false);
+    class["provisioner"] = json!(if of_class == "local" { "kubernetes.io/no-provisioner" } else { "ebs.csi.aws.com" });
+    let mut claim = claim(&json!({"storageClassName": of_class}), 40);
+    claim["metadata"]["uid"] = json!("new");
+    let held = |name: &str, phase: &str, of: Value| {
+        let mut volume = volume(phase, &of);
+        volume["metadata"]["name"] = json!(name);
+        volume["spec"]["storageClassName"] = json!(of_class);
+        volume
+    };
+    let mut of = Of::object(claim).event("PersistentVolumeClaim/data", reason, "it is not there yet");
+    of = of.around(class).read(classes()).read(volumes());
+    of = of.around(held("disk", "Released", json!({"namespace": "web", "name": "data", "uid": "old"})));
+    if one_is_free {
+        of = of.around(held("free", "Available", json!(null)));
+    }
+    assert_eq!((of.told()[0].0, of.roots()), (line, vec![root.to_owned()]));
+}
+
+/// A claim that names its volume waits for that one only.
+#[test]
+fn a_volume_of_the_claim_before_where_another_is_named() {
+    let mut other = volume("Available", &json!(null));
+    other["metadata"]["name"] = json!("other");
+    let of = among(
+        &json!({"storageClassName": "static", "volumeName": "other"}),
+        [volume("Released", &json!({"namespace": "web", "name": "data", "uid": "old"})), other],
+    );
+    assert_eq!(of.told()[0].0, Line::ClaimWaiting);
+    assert_eq!(of.roots(), ["PersistentVolumeClaim web/data of StorageClass static"]);
+}
+
+/// What could not be read is not absent; and a volume that a program has made says that its class had an object.
+#[rstest]
+#[case::not_answered(None, Line::ClaimWaiting)]
+#[case::none(Some(vec![]), Line::ClaimHopeless)]
+#[case::made_by_people(Some(vec![json!({})]), Line::ClaimWaiting)]
+#[case::made_by_a_program(Some(vec![json!({"pv.kubernetes.io/provisioned-by": "ebs.csi.aws.com"})]), Line::ClaimHopeless)]
+fn a_class_that_is_gone(#[case] answer: Option<Vec<Value>>, #[case] line: Line) {
+    let is_by_people = answer == Some(vec![json!({})]);
+    let found = answer.iter().flatten().map(|annotations| {
+        let mut volume = volume("Bound", &json!({"namespace": "web", "name": "other", "uid": "other"}));
+        volume["metadata"]["annotations"] = annotations.clone();
+        volume
+    });
+    let mut of = among(&json!({"storageClassName": "static"}), found);
+    if answer.is_none() {
+        of.0.unanswered.push(volumes());
+    }
+    let root =
+        if is_by_people { "PersistentVolumeClaim web/data of StorageClass static" } else { "StorageClass static" };
+    assert_eq!((of.told()[0].0, of.roots()), (line, vec![root.to_owned()]));
+}
+
 #[test]
 fn how_a_volume_is_given_to_the_new_claim() {
     let of = among(
@@ -149,6 +224,11 @@ fn when_volumes_are_read(#[case] provisioner: &str, #[case] spec: Value, #[case]
     class["provisioner"] = json!(provisioner);
     let of = Of::object(claim(&spec, 40)).around(class).read(classes());
     assert_eq!(crate::wanted(&of.0, super::now()).contains(&volumes()), expected);
+    // Who may not list classes is told by the event that there is none of this name.
+    let mut said = Of::object(claim(&json!({"storageClassName": "static"}), 40));
+    said = said.event("PersistentVolumeClaim/data", "ProvisioningFailed", NO_OBJECT).read(classes());
+    said.0.unanswered.push(classes());
+    assert!(crate::wanted(&said.0, super::now()).contains(&volumes()));
     let pod = unscheduled(UNBOUND, 40).around(claim(&json!({"storageClassName": "static"}), 40)).read(classes());
     assert!(crate::wanted(&pod.0, super::now()).contains(&volumes()));
 }
@@ -170,7 +250,7 @@ fn a_pod_that_waits_for_its_claim() {
     let of = unscheduled(UNBOUND, 40);
     of.wants(&[Want::Object(object("v1", "PersistentVolumeClaim/web/data")), classes()]);
     of.tells(Line::ClaimWaiting, "PersistentVolumeClaim web/data is not bound to a volume");
-    let of = of.around(claim(&json!({"storageClassName": "fast"}), 40)).read(classes());
+    let of = of.around(claim(&json!({"storageClassName": "fast"}), 40)).read(classes()).read(volumes());
     of.tells(
         Line::ClaimHopeless,
         "PersistentVolumeClaim web/data wants StorageClass fast, which does not exist; the cluster has none",
