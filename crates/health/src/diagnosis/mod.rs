@@ -26,6 +26,7 @@ mod rejected;
 mod revisions;
 mod runtime;
 mod said;
+mod scheduler_words;
 mod scheduling;
 mod storage;
 mod surroundings;

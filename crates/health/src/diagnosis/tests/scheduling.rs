@@ -3,7 +3,7 @@
 use super::{Of, ago, all, object, there};
 use crate::diagnosis::Want;
 use crate::diagnosis::line::Line;
-use crate::diagnosis::scheduling::{Refusal, refusals};
+use crate::diagnosis::scheduler_words::{Refusal, refusals};
 use proptest::prelude::*;
 use rstest::rstest;
 use serde_json::{Value, json};
