@@ -69,8 +69,9 @@ fn charts() -> Vec<(&'static str, String, bool)> {
 
 /// All in one stack, each in a namespace of its own. (What is looked up: `second_apply`.)
 #[rstest]
+#[ignore = "every function by itself: second_apply does it every day with one helm"]
 #[case::helm_3(Tool::Helm3)]
-#[ignore = "the other helm"]
+#[ignore = "every function by itself: second_apply does it every day with one helm"]
 #[case::helm_4(Tool::Helm4)]
 fn nothing_is_to_be_done(#[case] tool: Tool) {
     let prefix = format!("pure-{}", tool.name());

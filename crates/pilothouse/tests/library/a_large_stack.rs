@@ -11,8 +11,9 @@ use std::os::unix::fs::PermissionsExt;
 const RELEASES: usize = 50;
 
 #[rstest]
+#[ignore = "fifty releases"]
 #[case::helm_3(Tool::Helm3)]
-#[ignore = "the other helm"]
+#[ignore = "fifty releases"]
 #[case::helm_4(Tool::Helm4)]
 #[tokio::test]
 async fn only_the_changed_release_is_rendered(#[case] tool: Tool) {
