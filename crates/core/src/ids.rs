@@ -169,6 +169,11 @@ impl ObjectRef {
         self.kind == "Job" && self.group() == Some("batch")
     }
 
+    /// Whether it is a namespace of Kubernetes, as far as its API is known: other APIs have kinds of that name.
+    pub fn is_namespace(&self) -> bool {
+        self.kind == "Namespace" && self.group().unwrap_or_default().is_empty()
+    }
+
     /// Whether both name the same object, whatever version of its API they use.
     pub fn same_object(&self, other: &Self) -> bool {
         let groups_agree = match (self.group(), other.group()) {

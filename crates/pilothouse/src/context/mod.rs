@@ -57,5 +57,5 @@ pub(crate) use side_by_side::side_by_side;
 pub(crate) use step::Steps;
 pub use step::{Step, StepDescription};
 pub(crate) use steps_seen::StepsSeen;
-pub(crate) use taken::{Taken, is_namespace, is_or_holds};
+pub(crate) use taken::{Taken, is_or_holds};
 pub(crate) use wanted::{RenderedAs, Wanted, is_of_rendering};

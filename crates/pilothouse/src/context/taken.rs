@@ -37,12 +37,7 @@ impl Taken {
 
 /// Whether an object is the one that goes, or in the namespace that goes.
 pub(crate) fn is_or_holds(gone: &ObjectRef, object: &ObjectRef) -> bool {
-    gone.same_object(object) || is_namespace(gone) && object.namespace.as_ref() == Some(&gone.name)
-}
-
-/// Whether it is a namespace of Kubernetes: other APIs have kinds of that name.
-pub(crate) fn is_namespace(object: &ObjectRef) -> bool {
-    object.kind == "Namespace" && object.group().is_none_or(str::is_empty)
+    gone.same_object(object) || gone.is_namespace() && object.namespace.as_ref() == Some(&gone.name)
 }
 
 #[cfg(test)]

@@ -110,7 +110,7 @@ pub async fn plan(
         for node in graph.order() {
             let mut taken = taken::taken_by(stands_on[node].iter().map(|&on| &drafts[on].plan));
             let (chart, ctx) = (charts[node].as_ref(), &contexts[node]);
-            if taken::concerns(ctx, &drafts[node], &taken).await {
+            if taken::concerns(&drafts[node], &held[node], &taken) {
                 let free = |object: &&ObjectRef| held::is_free(object, node, &stands_on[node], &drafts, &held);
                 let free: Vec<ObjectRef> = taken.objects.iter().filter(free).cloned().collect();
                 for object in &free {

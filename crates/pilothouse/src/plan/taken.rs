@@ -7,7 +7,6 @@ mod tests;
 use crate::context::Context;
 use crate::context::ReleaseRun;
 use crate::context::Taken;
-use crate::context::is_namespace;
 use crate::context::is_or_holds;
 use crate::error::PhaseError;
 use crate::observe;
@@ -26,7 +25,7 @@ pub(super) fn taken_by<'p>(earlier: impl IntoIterator<Item = &'p ReleasePlan>) -
     for plan in earlier {
         for one in deleted(plan) {
             // Everything in a namespace goes, whether that comes again or not.
-            if is_namespace(&one.object) || !makes(plan, &one.object) {
+            if one.object.is_namespace() || !makes(plan, &one.object) {
                 taken.add(&one.object, &plan.release);
             }
             let gone = one.takes.iter().flatten().filter(|with| !makes(plan, with));
@@ -65,7 +64,7 @@ pub(super) fn lost<'a>(
         let by = &draft.plan.release;
         for gone in deleted(&draft.plan) {
             let comes_again = makes(&draft.plan, &gone.object);
-            if is_namespace(&gone.object) {
+            if gone.object.is_namespace() {
                 let name = &gone.object.name;
                 let mut add = |subject: String, why: String| {
                     findings.push(Finding::new(Class::Unsafe, code::NAMESPACE_MISSING, subject, why));
@@ -104,7 +103,7 @@ pub(super) async fn lost_to<'a>(
     held: &Held,
     earlier: impl Iterator<Item = (&'a Draft, &'a Brings)>,
 ) -> Vec<Finding> {
-    let is_ground = |one: &PlannedObject| is_namespace(&one.object) || is_definition(&one.object);
+    let is_ground = |one: &PlannedObject| one.object.is_namespace() || is_definition(&one.object);
     let earlier: Vec<_> = earlier.filter(|(draft, _)| deleted(&draft.plan).any(is_ground)).collect();
     if earlier.is_empty() {
         return Vec::new();
@@ -174,8 +173,8 @@ fn goes_with(by: &Draft, gone: &PlannedObject, object: &ObjectRef) -> bool {
 }
 
 /// Whether any of this is the release's, or is going to be.
-pub(super) async fn concerns(ctx: &Context, draft: &Draft, taken: &Taken) -> bool {
-    if taken.objects.is_empty() || ctx.info().action != HelmAction::Deploy {
+pub(super) fn concerns(draft: &Draft, held: &Held, taken: &Taken) -> bool {
+    if taken.objects.is_empty() || held.action != HelmAction::Deploy {
         return false;
     }
     let is_taken = |object: &ObjectRef| taken.by(object).is_some();
@@ -183,9 +182,8 @@ pub(super) async fn concerns(ctx: &Context, draft: &Draft, taken: &Taken) -> boo
     if draft.compared.iter().any(|one| is_taken(&one.object)) || taken.objects.iter().any(is_refused_for) {
         return true;
     }
-    // Of one whose objects were not compared, the manifest tells; where it cannot be read, a closer look says so.
-    let objects = async { observe::objects_of(ctx, observe::release_history(ctx).await?.upgrade_base()).await };
-    objects.await.map_or(true, |objects| objects.iter().any(is_taken))
+    // Of one whose objects were not compared; where nobody knows them, a closer look says so.
+    held.objects.as_ref().is_none_or(|objects| objects.iter().any(is_taken))
 }
 
 /// Lets releases take away before the turn of others what a saved plan says, so that these are looked at as the plan has them.

@@ -52,9 +52,7 @@ pub(super) fn doubtful(rendered: &[RenderedDoc]) -> Vec<String> {
 /// Whether the release's own namespace is among the chart's templates.
 pub(crate) fn has_own_namespace(ctx: &Context, wanted: &Wanted) -> bool {
     let own = ctx.release().namespace;
-    let is_own = |object: &ObjectRef| {
-        object.kind == "Namespace" && object.group().unwrap_or_default().is_empty() && object.name == own
-    };
+    let is_own = |object: &ObjectRef| object.is_namespace() && object.name == own;
     rendered_objects(&wanted.rendering.docs()).iter().any(is_own)
 }
 

@@ -47,7 +47,10 @@ pub(crate) async fn with_own_kinds(ctx: &Context, wanted: &Wanted, served: &Arc<
         return None;
     }
     let then = Wanted { serves: served.clone(), ..wanted.clone() };
-    render_again(ctx, &then, RenderedAs { looks_up: true, ..wanted.rendered_as }).await.ok().map(|it| it.packed())
+    render_again(ctx, &then, RenderedAs { looks_up: true, ..wanted.rendered_as })
+        .await
+        .ok()
+        .map(|rendering| rendering.packed())
 }
 
 /// Whether the templates were told of what is served what they are told now, as far as they ask.
