@@ -55,8 +55,8 @@ fn main() -> ExitCode {
     exit.into()
 }
 
-/// Tells why a command failed, and gives its exit code. What fails after the result was printed is told beside it: whoever reads that
-/// as JSON gets one document.
+/// Prints why a command failed, and gives its exit code. After a JSON result was printed, the error goes to standard error, so that
+/// standard output stays one document.
 fn told(settings: &Settings, error: &CommandError) -> Exit {
     match settings.output {
         Output::Json if !printer::has_told() => printer::json(Output::Json, &error.as_json()),

@@ -25,7 +25,7 @@ fn document() -> String {
          {}\n\
          {RATES}\n\n\
          Of the made ones {set_aside} are set aside by a hash of their names; whoever writes rules notes their rate before opening one.\n\
-         What is told to do is done until the release is healthy in {followed} cases, and for {without_case} codes that no case has.\n\n\
+         The advice is followed until the release is healthy: in {followed} cases, and for {without_case} codes that have no case.\n\n\
          ## Written by whoever writes the rules\n\n\
          {HEAD}{}\n\
          ## Made of tables\n\n\
